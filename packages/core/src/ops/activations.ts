@@ -1,0 +1,142 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { differentiable } from './differentiable';
+import { tanh } from './elementwise';
+
+/** A function of each element, given with its slope; both see x, so that nothing else is kept. */
+const pointwise =
+  (value: (x: tf.Tensor) => tf.Tensor, slope: (x: tf.Tensor) => tf.Tensor) =>
+  <T extends tf.Tensor>(x: T): T =>
+    differentiable<{ x: tf.Tensor }, T>(
+      { x },
+      {
+        forward: (save) => {
+          save([x]);
+          return value(x) as T;
+        },
+        backward: (dy, [saved]) => ({ x: () => tf.mul(dy, slope(saved as T)) }),
+      },
+    );
+
+/** x·Φ(x), Φ the normal distribution function. */
+export const gelu = pointwise(
+  (x) => {
+    if (tf.getBackend() !== 'wasm') return tf.mul(x, normalCdf(x));
+    return tf.sub(tf.relu(x), tf.mul(tf.abs(x), normalTail(x, bell(x))));
+  },
+  (x) => {
+    const density = bell(x);
+    const rise = tf.mul(x, tf.mul(density, 1 / Math.sqrt(2 * Math.PI)));
+    if (tf.getBackend() !== 'wasm') return tf.add(normalCdf(x), rise);
+    const tail = normalTail(x, density);
+    return tf.add(tf.add(tail, tf.mul(tf.step(x), tf.sub(1, tf.mul(tail, 2)))), rise);
+  },
+);
+
+const normalCdf = (x: tf.Tensor) => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5);
+
+/** exp(-x²/2). wasm's exponential is slow, its sigmoid is not: eᶻ = σ(z) / (1 - σ(z)). */
+function bell(x: tf.Tensor): tf.Tensor {
+  const z = tf.mul(tf.square(x), -0.5);
+  if (tf.getBackend() !== 'wasm') return tf.exp(z);
+  const s = tf.sigmoid(z);
+  return tf.div(s, tf.sub(1, s));
+}
+
+/** Φ(-|x|) to 1e-7 from exp(-x²/2), by Abramowitz & Stegun 7.1.26: wasm's erf takes four times as long. */
+function normalTail(x: tf.Tensor, density: tf.Tensor): tf.Tensor {
+  const t = tf.reciprocal(tf.add(tf.mul(tf.abs(x), 0.3275911 * Math.SQRT1_2), 1));
+  const series = [-1.453152027, 1.421413741, -0.284496736, 0.254829592].reduce(
+    (sum: tf.Tensor, coefficient) => tf.add(tf.mul(sum, t), coefficient / 2),
+    tf.scalar(1.061405429 / 2),
+  );
+  return tf.mul(tf.mul(series, t), density);
+}
+
+// (1 + tanh(u)) / 2 = sigmoid(2u), u = √(2/π)·(x + 0.044715·x³)
+const inner = 2 * Math.sqrt(2 / Math.PI);
+const tanhCdf = (x: tf.Tensor) => tf.sigmoid(tf.mul(x, tf.add(tf.mul(tf.square(x), inner * 0.044715), inner)));
+
+/** gelu by its tanh approximation. */
+export const geluTanh = pointwise(
+  (x) => tf.mul(x, tanhCdf(x)),
+  (x) => {
+    const s = tanhCdf(x);
+    const inside = tf.mul(x, tf.add(tf.mul(tf.square(x), 3 * inner * 0.044715), inner)); // x·(2u)'
+    return tf.mul(s, tf.add(tf.mul(inside, tf.sub(1, s)), 1));
+  },
+);
+
+/** x·sigmoid(x). */
+export const silu = pointwise((x) => tf.mul(x, tf.sigmoid(x)), (x) => siluSlope(x, tf.sigmoid(x)));
+
+/** gelu by x·sigmoid(1.702·x). */
+export const quickGelu = pointwise(
+  (x) => tf.mul(x, tf.sigmoid(tf.mul(x, 1.702))),
+  (x) => {
+    const scaled = tf.mul(x, 1.702);
+    return siluSlope(scaled, tf.sigmoid(scaled));
+  },
+);
+
+const siluSlope = (x: tf.Tensor, s: tf.Tensor) => tf.mul(s, tf.add(tf.mul(x, tf.sub(1, s)), 1));
+
+/** max(x, 0). */
+export const relu = pointwise((x) => tf.relu(x), (x) => tf.step(x));
+
+/** 1 / (1 + e⁻ˣ). */
+export function sigmoid<T extends tf.Tensor>(x: T): T {
+  return differentiable<{ x: tf.Tensor }, T>(
+    { x },
+    {
+      forward: (save) => {
+        const y = tf.sigmoid(x);
+        save([y]);
+        return y;
+      },
+      backward: (dy, [y]) => ({ x: () => tf.mul(dy, tf.mul(y as T, tf.sub(1, y as T))) }),
+    },
+  );
+}
+
+/** silu(gate)·up as one operation. */
+export function swiglu<T extends tf.Tensor>(gate: T, up: T): T {
+  return differentiable<Record<'gate' | 'up', tf.Tensor>, T>(
+    { gate, up },
+    {
+      forward: (save) => {
+        save([gate, up]);
+        return tf.mul(tf.mul(gate, tf.sigmoid(gate)), up);
+      },
+      backward: (dy, saved) => {
+        const [g, u] = saved as [T, T];
+        const s = tf.sigmoid(g);
+        return {
+          gate: () => tf.mul(tf.mul(dy, u), siluSlope(g, s)),
+          up: () => tf.mul(dy, tf.mul(g, s)),
+        };
+      },
+    },
+  );
+}
+
+export type Activation = <T extends tf.Tensor>(x: T) => T;
+
+const byName: Record<string, Activation> = {
+  gelu,
+  gelu_python: gelu,
+  gelu_new: geluTanh,
+  gelu_fast: geluTanh,
+  gelu_pytorch_tanh: geluTanh,
+  quick_gelu: quickGelu,
+  silu,
+  swish: silu,
+  relu,
+  sigmoid,
+  tanh,
+};
+
+/** An activation by the name that config files give it. Errors: an unknown name. */
+export function activation(name: string): Activation {
+  if (!Object.hasOwn(byName, name)) throw new Error(`unknown activation "${name}"; known: ${Object.keys(byName).join(', ')}`);
+  return byName[name] as Activation;
+}

@@ -1,0 +1,122 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { differentiable } from './differentiable';
+import { dropoutMask } from './dropout';
+import { matMul } from './matMul';
+
+export interface AttentionOptions {
+  /** [B, H, T, D] */
+  query: tf.Tensor4D;
+  /** [B, Hkv, S, D]; head h of the query reads head ⌊h·Hkv / H⌋. */
+  key: tf.Tensor4D;
+  /** [B, Hkv, S, D] */
+  value: tf.Tensor4D;
+  /** What scores are multiplied with, as a rule 1/√D. */
+  scale: number;
+  /** Added to the scores: [B or 1, 1, T or 1, S]; finite, no gradient. */
+  mask?: tf.Tensor | undefined;
+  /** Added to the scores, with a gradient: [B or 1, H, T, S]. */
+  bias?: tf.Tensor | undefined;
+  /** Scores become softcap·tanh(scores / softcap), before bias and mask. */
+  softcap?: number | undefined;
+  /** The rate at which probabilities are dropped while `training`. @default 0 */
+  dropout?: number | undefined;
+  training?: boolean | undefined;
+}
+
+/**
+ * softmax(query·keyᵀ·scale + bias + mask)·value as one operation; keys shared by several heads are not repeated.
+ * @returns [B·T, H·D]
+ */
+export function attention(options: AttentionOptions): tf.Tensor2D {
+  const { query, key, value, scale, mask, bias, softcap, dropout = 0, training = false } = options;
+  const [B, H, T, D] = query.shape;
+  const [, shared, S] = key.shape;
+  const valueSize = value.shape[3];
+  const groups = H / shared;
+  // Heads that share a key are neighbours, so their queries are rows of one matrix.
+  const rows = [B * shared, groups * T];
+  const flat = (t: tf.Tensor, inner: number) => tf.reshape(t, [B * shared, -1, inner]) as tf.Tensor3D;
+  const scoreShape: [number, number, number, number] = [B, H, T, S];
+  const merge = (t: tf.Tensor3D) => mergeRows(tf.reshape(t, [B, H, T, valueSize])); // [B·T, H·D]
+  const dropping = training && dropout > 0;
+
+  const inputs: Record<string, tf.Tensor> = { query, key, value };
+  if (bias) inputs.bias = bias;
+  return differentiable<Record<string, tf.Tensor>, tf.Tensor2D>(inputs, {
+    forward: (save) => {
+      let scores = tf.reshape(matMul(tf.mul(flat(query, D), scale), flat(key, D), false, true), scoreShape) as tf.Tensor4D; // [B, H, T, S]
+      let capped: tf.Tensor | undefined;
+      if (softcap !== undefined) {
+        capped = tf.tanh(tf.div(scores, softcap));
+        scores = tf.mul(capped, softcap) as tf.Tensor4D;
+      }
+      if (bias) scores = tf.add(scores, bias) as tf.Tensor4D;
+      if (mask) scores = tf.add(scores, mask) as tf.Tensor4D;
+      const probabilities = flat(tf.softmax(scores), S); // [B·Hkv, G·T, S]
+      const drop = dropping ? (dropoutMask([...rows, S], dropout) as tf.Tensor3D) : undefined;
+      const out = merge(matMul(drop ? tf.mul(probabilities, drop) : probabilities, flat(value, valueSize))); // [B·T, H·D]
+      save([query, key, value, probabilities, out, ...(drop ? [drop] : []), ...(capped ? [capped] : [])]);
+      return out;
+    },
+    backward: (dy, saved) => {
+      const [q, k, v, probabilities, out, ...others] = saved as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.Tensor3D, tf.Tensor2D, ...tf.Tensor[]];
+      const drop = dropping ? (others.shift() as tf.Tensor3D) : undefined;
+      const capped = others.shift();
+      const separate = (t: tf.Tensor2D) => flat(splitRows(t, B, H), valueSize); // [B·Hkv, G·T, D]
+      const d = tf.tidy(() => separate(dy));
+      // The gradient of the scores before and after the cap, shared by what lies behind them.
+      const [dCapped, dScores] = tf.tidy((): [tf.Tensor3D, tf.Tensor3D] => {
+        const dropped = matMul(d, flat(v, valueSize), false, true); // [B·Hkv, G·T, S]
+        const dProbabilities = drop ? tf.mul(dropped, drop) : dropped;
+        // Σ over a row of P·dP is the inner product of the output row and its gradient: D terms instead of S.
+        const inner = tf.sum(tf.mul(d, separate(out)), 2, true); // [B·Hkv, G·T, 1]
+        const after = tf.mul(probabilities, tf.sub(dProbabilities, inner)) as tf.Tensor3D;
+        return [after, capped ? tf.mul(after, flat(tf.sub(1, tf.square(capped)), S)) : after];
+      });
+      return {
+        query: () => tf.reshape(tf.mul(matMul(dScores, flat(k, D)), scale), q.shape),
+        key: () => tf.reshape(matMul(dScores, tf.mul(flat(q, D), scale), true), k.shape),
+        value: () => tf.reshape(matMul(drop ? tf.mul(probabilities, drop) : probabilities, d, true), v.shape),
+        bias: () => {
+          const gradient = tf.reshape(dCapped, scoreShape);
+          return bias?.shape[0] === B ? gradient : tf.sum(gradient, 0, true);
+        },
+      };
+    },
+  });
+}
+
+/**
+ * The heads of flat activations.
+ * @param x [B·T, H·D]
+ * @returns [B, H, T, D]
+ */
+export function splitHeads(x: tf.Tensor2D, batch: number, heads: number): tf.Tensor4D {
+  return differentiable({ x: x as tf.Tensor }, {
+    forward: () => splitRows(x, batch, heads) as tf.Tensor,
+    backward: (dy) => ({ x: () => mergeRows(dy as tf.Tensor4D) }),
+  }) as tf.Tensor4D;
+}
+
+/**
+ * Undoes `splitHeads`.
+ * @param x [B, H, T, D]
+ * @returns [B·T, H·D]
+ */
+export function mergeHeads(x: tf.Tensor4D): tf.Tensor2D {
+  const [batch, heads] = x.shape;
+  return differentiable({ x: x as tf.Tensor }, {
+    forward: () => mergeRows(x) as tf.Tensor,
+    backward: (dy) => ({ x: () => splitRows(dy as tf.Tensor2D, batch, heads) }),
+  }) as tf.Tensor2D;
+}
+
+function splitRows(x: tf.Tensor2D, batch: number, heads: number): tf.Tensor4D {
+  const [count, width] = x.shape;
+  return tf.transpose(tf.reshape(x, [batch, count / batch, heads, width / heads]), [0, 2, 1, 3]); // [B, H, T, D]
+}
+
+function mergeRows(x: tf.Tensor4D): tf.Tensor2D {
+  const [batch, heads, positions, size] = x.shape;
+  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch * positions, heads * size]); // [B·T, H·D]
+}

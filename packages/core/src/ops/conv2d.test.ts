@@ -1,0 +1,69 @@
+import '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { checkGradients } from '../../../testing/src/gradcheck';
+import { conv2d, type Conv2dOptions } from './conv2d';
+import { parameter, tensor } from './random.testing';
+
+beforeAll(async () => {
+  await tf.setBackend('wasm');
+});
+
+/** The definition, in plain loops; x channels-last, weight [out, in / groups, kh, kw]. */
+function reference(x: number[][][][], w: number[][][][], bias: number[], options: Required<Conv2dOptions>): number[] {
+  const { stride, padding, dilation, groups } = options;
+  const [kh, kw, perGroup] = [w[0]![0]!.length, w[0]![0]![0]!.length, w[0]!.length];
+  const out = (n: number, k: number, i: 0 | 1) => Math.floor((n + 2 * padding[i] - dilation[i] * (k - 1) - 1) / stride[i]) + 1;
+  const result: number[] = [];
+  for (const image of x)
+    for (let r = 0; r < out(image.length, kh, 0); r++)
+      for (let c = 0; c < out(image[0]!.length, kw, 1); c++)
+        w.forEach((kernel, o) => {
+          const first = Math.floor(o / (w.length / groups)) * perGroup;
+          let total = bias[o] as number;
+          kernel.forEach((plane, i) =>
+            plane.forEach((line, ky) =>
+              line.forEach((value, kx) => {
+                const pixel = image[r * stride[0] - padding[0] + ky * dilation[0]]?.[c * stride[1] - padding[1] + kx * dilation[1]];
+                total += value * (pixel?.[first + i] ?? 0);
+              }),
+            ),
+          );
+          result.push(total);
+        });
+  return result;
+}
+
+const cases: Record<string, [number[], number[], Conv2dOptions]> = {
+  plain: [[2, 4, 5, 3], [2, 3, 3, 2], {}],
+  'padding and stride': [[1, 5, 6, 2], [3, 2, 3, 3], { stride: [2, 3], padding: [1, 2] }],
+  dilation: [[1, 5, 5, 2], [2, 2, 2, 3], { dilation: [2, 1], padding: [0, 1] }],
+  'stride beyond the kernel': [[1, 7, 5, 2], [2, 2, 2, 1], { stride: [3, 2] }],
+  'patch embedding': [[2, 4, 6, 3], [4, 3, 2, 3], { stride: [2, 3] }],
+  'patch embedding with a rest': [[1, 5, 5, 2], [2, 2, 2, 2], { stride: [2, 2] }],
+  pointwise: [[2, 2, 3, 3], [4, 3, 1, 1], {}],
+  groups: [[1, 4, 4, 4], [6, 2, 3, 3], { groups: 2, padding: [1, 1] }],
+  depthwise: [[2, 4, 4, 3], [3, 1, 3, 3], { groups: 3, padding: [1, 1], stride: [2, 1] }],
+  'depthwise with two kernels a channel': [[1, 3, 3, 3], [6, 1, 2, 2], { groups: 3 }],
+};
+
+describe('conv2d', () => {
+  it.each(Object.entries(cases))('%s', (_, [xShape, weightShape, options]) => {
+    const [x, weight, bias] = [tensor<tf.Tensor4D>(xShape), parameter(weightShape), parameter([weightShape[0] as number])];
+    const y = conv2d(x, weight, bias, options);
+    const full = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1, ...options } as Required<Conv2dOptions>;
+    const expected = reference(x.arraySync(), weight.value.arraySync() as number[][][][], Array.from(bias.value.dataSync()), full);
+    const actual = y.dataSync();
+    expect(actual.length).toBe(expected.length);
+    expected.forEach((value, i) => expect(actual[i]).toBeCloseTo(value, 4));
+    const before = tf.memory().numTensors;
+    // Linear in every input, so a large step has no error but less rounding.
+    checkGradients((a) => conv2d(a as tf.Tensor4D, weight, bias, options), [x, weight, bias], { epsilon: 0.5 });
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('says what does not fit', () => {
+    expect(() => conv2d(tensor<tf.Tensor4D>([1, 4, 4, 3]), parameter([2, 4, 1, 1]))).toThrow('takes 4 channels');
+    expect(() => conv2d(tensor<tf.Tensor4D>([1, 2, 2, 3]), parameter([2, 3, 3, 3]))).toThrow('does not fit');
+  });
+});

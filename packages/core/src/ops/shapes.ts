@@ -1,0 +1,95 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { differentiable } from './differentiable';
+import { scatterRows } from './scatterRows';
+
+/** The same values in another shape. */
+export function reshape<T extends tf.Tensor>(x: tf.Tensor, shape: number[]): T {
+  const from = x.shape;
+  return differentiable<{ x: tf.Tensor }, T>(
+    { x },
+    { forward: () => tf.reshape(x, shape) as T, backward: (dy) => ({ x: () => tf.reshape(dy, from) }) },
+  );
+}
+
+/** The dimensions in another order, or reversed. */
+export function transpose<T extends tf.Tensor>(x: T, perm?: number[]): T {
+  const order = perm ?? x.shape.map((_, i) => x.rank - 1 - i);
+  const inverse = order.map((_, i) => order.indexOf(i));
+  return differentiable<{ x: tf.Tensor }, T>(
+    { x },
+    { forward: () => tf.transpose(x, order), backward: (dy) => ({ x: () => tf.transpose(dy, inverse) }) },
+  );
+}
+
+/** Tensors one after the other along an axis. */
+export function concat<T extends tf.Tensor>(xs: T[], axis: number): T {
+  const [first] = xs;
+  if (!first) throw new Error('concat needs at least one tensor, there is none');
+  if (xs.length === 1) return first;
+  const dimension = axis < 0 ? axis + first.rank : axis;
+  const shapes = xs.map((x) => x.shape);
+  const inputs = Object.fromEntries(xs.entries());
+  return differentiable(inputs, {
+    forward: () => tf.concat(xs, dimension),
+    backward: (dy) => {
+      let start = 0;
+      return Object.fromEntries(
+        shapes.map((shape, i) => {
+          const begin = shape.map((_, d) => (d === dimension ? start : 0));
+          start += shape[dimension] as number;
+          return [i, () => tf.slice(dy, begin, shape)];
+        }),
+      );
+    },
+  });
+}
+
+/** The block of `size` that starts at `begin`; a size of -1 runs to the end. */
+export function slice<T extends tf.Tensor>(x: T, begin: number[], size: number[]): T {
+  const sizes = x.shape.map((n, i) => (size[i] === undefined || size[i] === -1 ? n - (begin[i] ?? 0) : size[i]));
+  const paddings = x.shape.map((n, i): [number, number] => [begin[i] ?? 0, n - (begin[i] ?? 0) - (sizes[i] as number)]);
+  const starts = paddings.map(([start]) => start);
+  return differentiable<{ x: tf.Tensor }, T>(
+    { x },
+    { forward: () => tf.slice(x, starts, sizes), backward: (dy) => ({ x: () => tf.pad(dy, paddings) }) },
+  );
+}
+
+/**
+ * The rows with given numbers, in their order; a row may come several times.
+ * @param x [N, C]
+ * @param rows M row numbers
+ * @returns [M, C]
+ */
+export function gatherRows(x: tf.Tensor2D, rows: Int32Array | number[]): tf.Tensor2D {
+  const count = x.shape[0];
+  const indices = Int32Array.from(rows);
+  return differentiable(
+    { x: x as tf.Tensor },
+    {
+      forward: () => tf.gather(x, tf.tensor1d(indices, 'int32')),
+      backward: (dy) => ({ x: () => scatterRows(dy as tf.Tensor2D, indices, count) }),
+    },
+  ) as tf.Tensor2D;
+}
+
+/** The sum of all elements. */
+export function sum(x: tf.Tensor): tf.Scalar {
+  return total(x, 1);
+}
+
+/** The mean of all elements. */
+export function mean(x: tf.Tensor): tf.Scalar {
+  return total(x, 1 / x.size);
+}
+
+function total(x: tf.Tensor, factor: number): tf.Scalar {
+  const { shape } = x;
+  return differentiable<{ x: tf.Tensor }, tf.Scalar>(
+    { x },
+    {
+      forward: () => (factor === 1 ? tf.sum(x) : tf.mul(tf.sum(x), factor)) as tf.Scalar,
+      backward: (dy) => ({ x: () => tf.mul(tf.fill(shape, factor), dy) }),
+    },
+  );
+}

@@ -1,0 +1,220 @@
+import {
+  type Adapter,
+  AdapterLayer,
+  adaptLayers,
+  type AttachContext,
+  type BaseModel,
+  condenseTargets,
+  Conv1D,
+  Conv2d,
+  Embedding,
+  getModule,
+  isA,
+  type LayerAdapter,
+  Linear,
+  matchModules,
+  type Module,
+  namedModules,
+  type Parameter,
+  replaceModule,
+  resolveAllLinear,
+  resolvePattern,
+  type Tuner,
+  warn,
+} from '@peft/core';
+import { combineAdapters, type CombineOptions } from './combine/combineAdapters';
+import { type LoraConfig, loraFields, unsupported, validateLoraConfig } from './config';
+import type { LayerSettings } from './LayerSettings';
+import { LoraConv2d } from './LoraConv2d';
+import { LoraEmbedding } from './LoraEmbedding';
+import { LoraLinear } from './LoraLinear';
+import { replicateLayers } from './replicateLayers';
+import { subtractInitial } from './subtractInitial';
+import { defaultTargets } from './targets';
+import { TiedTokensHead, TrainableTokensWrapper } from './TrainableTokens';
+import { type TrainedBiases, trainBiases } from './trainedBiases';
+
+/** A layer with LoRA on it. */
+export type LoraLayer = LoraLinear | LoraEmbedding | LoraConv2d;
+
+/** LoRA's adapter on a model. */
+export interface LoraAdapter extends Adapter {
+  readonly layers: Readonly<Record<string, LoraLayer>>;
+}
+
+export type Lora = Tuner<LoraConfig, Module, LoraAdapter, CombineOptions>;
+
+/** The method LoRA; pass it where adapters are loaded. A config made by `loraConfig` carries it. */
+export const lora: Lora = {
+  type: 'LORA',
+  fields: loraFields,
+  validate: validateLoraConfig,
+  resolve: resolveTargets,
+  attach: attachLora,
+  combine: combineAdapters,
+  subtractInitial,
+};
+
+function resolveTargets(config: LoraConfig, base: BaseModel): LoraConfig {
+  let { target_modules } = config;
+  if (target_modules === null && !config.target_parameters?.length) {
+    const type = base.config?.model_type;
+    const known = type === undefined ? undefined : defaultTargets[type];
+    if (!known) throw new Error(`there are no default target_modules for model_type "${type}": name the layers to adapt in target_modules`);
+    target_modules = typeof known === 'string' ? known : [...known];
+  }
+  if (typeof target_modules === 'string' && target_modules.toLowerCase() === 'all-linear') target_modules = resolveAllLinear(base, { modules_to_save: config.modules_to_save });
+  if (Array.isArray(target_modules)) {
+    target_modules = [...new Set(target_modules)].sort();
+    const wanted = new Set(target_modules);
+    if (target_modules.length >= 20)
+      target_modules = condenseTargets(target_modules, [...namedModules(base)].map(([key]) => key).filter((key) => key !== '' && !wanted.has(key)));
+  }
+  return { ...config, target_modules };
+}
+
+function attachLora(base: BaseModel, config: LoraConfig, name: string, _context: AttachContext): LoraAdapter {
+  const missing = unsupported(config);
+  if (missing.length > 0) throw new Error(`this LoRA config asks for what is not built here: ${missing.join(', ')}`);
+  const present = [...namedModules(base)].flatMap(([, module]) => (isA(module, AdapterLayer) ? [module] : []));
+  if (present.some((layer) => layer.merged.length > 0)) throw new Error('adapters are merged: call unmergeAdapter() before adding another one');
+  if (config.bias !== 'none' && present.length > 0) throw new Error('only one adapter of a model can train biases, and it must be the first: set bias to "none"');
+  if (changesBase(config) && present.length > 0)
+    warn(`init_lora_weights "${config.init_lora_weights}" changes the base weights, which the other adapters on this model see, too`);
+
+  const undo = config.layer_replication ? replicateLayers(base, config.layer_replication) : () => undefined;
+  let adapter: LayerAdapter<LoraLayer>;
+  let tokens: LayerAdapter[] = [];
+  let biases: TrainedBiases | undefined;
+  try {
+    const keys = matchModules(base, config);
+    config.fan_in_fan_out = fanInFanOut(base, keys, config.fan_in_fan_out);
+    adapter = adaptLayers<LoraLayer>(base, name, { keys, wrap: wrapLayer, add: (layer, key) => layer.add(name, settingsOf(config, key)) });
+    try {
+      tokens = trainTokens(base, config, name);
+      biases = config.bias === 'none' ? undefined : trainBiases(base, name, config.bias);
+    } catch (error) {
+      adapter.detach();
+      throw error;
+    }
+  } catch (error) {
+    undo();
+    throw error;
+  }
+
+  const parts = [adapter, ...tokens];
+  const prefixed = (entries: Record<string, Parameter> = {}) => Object.fromEntries(Object.entries(entries).map(([key, parameter]) => [adapter.keyPrefix + key, parameter]));
+  const together = (pick: (part: LayerAdapter) => Record<string, Parameter>) => Object.assign({}, ...parts.map(pick)) as Record<string, Parameter>;
+  return {
+    keyPrefix: adapter.keyPrefix,
+    layers: adapter.layers,
+    parameters: () => ({ ...together((part) => part.parameters()), ...prefixed(biases?.parameters()) }),
+    state: () => ({ ...together((part) => part.state()), ...prefixed(embeddingTables(adapter.layers, config)), ...prefixed(biases?.state()) }),
+    enable: (on) => {
+      for (const part of parts) part.enable(on);
+      biases?.enable(on);
+    },
+    detach: ({ keepMerged = false } = {}) => {
+      for (const layer of Object.values(adapter.layers)) if (!keepMerged && isA(layer, LoraLinear)) layer.restoreBase(name);
+      biases?.detach(keepMerged);
+      for (const part of parts) part.detach({ keepMerged });
+      if (!keepMerged) undo();
+    },
+    merge: (options) => {
+      const done: LayerAdapter[] = [];
+      try {
+        for (const part of parts) {
+          part.merge(options);
+          done.push(part);
+        }
+      } catch (error) {
+        for (const part of done) part.unmerge();
+        throw error;
+      }
+    },
+    unmerge: () => {
+      for (const part of parts) part.unmerge();
+    },
+    route: (rows) => {
+      if (rows?.includes(name) && config.use_dora) throw new Error(`adapter_names cannot be used with DoRA adapters ("${name}")`);
+      if (rows?.includes(name) && tokens.length > 0) throw new Error(`adapter_names cannot be used with trainable_token_indices ("${name}")`);
+      for (const part of parts) part.route?.(rows);
+    },
+  };
+}
+
+function wrapLayer(module: Module, key: string): LoraLayer {
+  if (isA(module, Linear) || isA(module, Conv1D)) return new LoraLinear(module);
+  if (isA(module, Embedding)) return new LoraEmbedding(module);
+  if (isA(module, Conv2d)) return new LoraConv2d(module);
+  throw new Error(`target module "${key}" cannot be adapted: only Linear, Conv1D, Embedding and Conv2d layers can`);
+}
+
+function settingsOf(config: LoraConfig, key: string): LayerSettings {
+  const r = resolvePattern(config.rank_pattern, key) ?? config.r;
+  const alpha = resolvePattern(config.alpha_pattern, key) ?? config.lora_alpha;
+  return {
+    r,
+    scaling: alpha / (config.use_rslora ? Math.sqrt(r) : r),
+    dropout: config.lora_dropout,
+    init: config.init_lora_weights,
+    use_dora: config.use_dora,
+    lora_bias: config.lora_bias,
+  };
+}
+
+const changesBase = ({ init_lora_weights: init }: LoraConfig) => typeof init === 'string' && /^(pissa|olora)/.test(init);
+
+/** As in Python PEFT, what the last linear layer found is stored as decides. */
+function fanInFanOut(base: Module, keys: readonly string[], fallback: boolean): boolean {
+  const layers = keys.map((key) => getModule(base, key)).map((module) => (isA(module, AdapterLayer) ? module.base_layer : module));
+  const last = layers.filter((layer) => isA(layer, Linear) || isA(layer, Conv1D)).at(-1);
+  return last === undefined ? fallback : isA(last, Conv1D);
+}
+
+/** Whole tables of adapted embeddings are saved, too, where the targets name them as Python PEFT expects. */
+function embeddingTables(layers: Readonly<Record<string, LoraLayer>>, { target_modules: targets }: LoraConfig): Record<string, Parameter> {
+  if (!['embed_tokens', 'lm_head'].some((name) => targets?.includes(name))) return {};
+  const tables = Object.entries(layers).filter(([key]) => /(^|\.)(embed_tokens|lm_head)$/.test(key));
+  return Object.fromEntries(
+    tables.flatMap(([key, layer]) => {
+      const bias = (layer.base_layer as { bias?: Parameter | null }).bias;
+      return [[`${key}.base_layer.weight`, layer.base_layer.weight] as const, ...(bias ? [[`${key}.base_layer.bias`, bias] as const] : [])];
+    }),
+  );
+}
+
+/** Puts the trained token rows into the embedding layers, and into a head that is tied to one. */
+function trainTokens(base: BaseModel, config: LoraConfig, name: string): LayerAdapter[] {
+  if (config.trainable_token_indices === null) return [];
+  const wanted = Array.isArray(config.trainable_token_indices) ? { '': config.trainable_token_indices } : config.trainable_token_indices;
+  return Object.entries(wanted).map(([target, indices]) => {
+    const input = base.inputEmbeddings?.();
+    const key = [...namedModules(base)].find(([path, module]) => (target === '' ? (input ? module === input : path.endsWith('embed_tokens')) : path === target || path.endsWith(`.${target}`)))?.[0];
+    if (key === undefined) throw new Error(`trainable_token_indices: there is no embedding "${target || 'embed_tokens'}" in this model`);
+    if ((config.modules_to_save ?? []).some((saved) => key.endsWith(saved))) throw new Error(`"${key}" stands in both trainable_token_indices and modules_to_save: keep one of them`);
+    const module = getModule(base, key);
+    const wrapper = isA(module, TrainableTokensWrapper) ? module : isA(module, Embedding) ? new TrainableTokensWrapper(module) : undefined;
+    if (!wrapper) throw new Error(`trainable_token_indices can be used on an embedding only, and "${key}" is none (or is adapted already)`);
+    const head = base.outputEmbeddings?.();
+    const headKey = isA(head, Linear) && head.weight === wrapper.token_adapter.base_layer.weight ? [...namedModules(base)].find(([, other]) => other === head)?.[0] : undefined;
+    const layer = wrapper.token_adapter;
+    layer.add(name, indices);
+    if (module !== wrapper) replaceModule(base, key, wrapper);
+    if (headKey !== undefined) replaceModule(base, headKey, new TiedTokensHead(head as Linear, layer));
+    const adapter = adaptLayers(base, name, { keys: [`${key}.token_adapter`], wrap: () => layer, add: () => undefined });
+    return {
+      ...adapter,
+      detach: (options) => {
+        adapter.detach(options);
+        if (layer.adapters.length > 0) return;
+        replaceModule(base, key, layer.base_layer);
+        if (headKey === undefined) return;
+        const tied = (getModule(base, headKey) as TiedTokensHead).base_layer;
+        // The head was tied to the table and stays so, also to a merged one.
+        (tied as { weight: Parameter }).weight = layer.base_layer.weight;
+        replaceModule(base, headKey, tied);
+      },
+    };
+  });
+}

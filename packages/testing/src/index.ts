@@ -1,0 +1,1 @@
+export { checkGradients, type GradientCheckOptions } from './gradcheck';
