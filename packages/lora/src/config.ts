@@ -1,5 +1,4 @@
-import { commonFields, field, type Fields, makeConfig, type PeftConfig, type Tuned } from '@peft/core';
-import { type Lora, lora } from './lora';
+import { commonFields, field, type Fields, type PeftConfig } from '@peft/core';
 
 /** The start values of A and B; see `initialize.ts`. */
 export type InitLoraWeights = boolean | string;
@@ -172,9 +171,4 @@ export function unsupported(config: LoraConfig): string[] {
     ensure_weight_tying: config.ensure_weight_tying,
   };
   return Object.keys(asks).filter((name) => asks[name]);
-}
-
-/** A LoRA config: what is given, over PEFT's defaults. @example `loraConfig({ r: 8, lora_alpha: 16, target_modules: ['q_proj'] })` */
-export function loraConfig(options: Partial<LoraConfig> = {}): Tuned<Lora> {
-  return makeConfig(lora, options);
 }

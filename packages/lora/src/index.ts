@@ -1,5 +1,6 @@
-export { type CombinationType, type CombineOptions } from './combine/combineAdapters';
-export { type InitLoraWeights, type LoraConfig, loraConfig } from './config';
+export type { CombinationType, CombineOptions } from './combine/combineAdapters';
+export type { InitLoraWeights, LoraConfig } from './config';
+export { loraConfig } from './loraConfig';
 export { type Lora, type LoraAdapter, type LoraLayer, lora } from './lora';
 export { LoraConv2d } from './LoraConv2d';
 export { LoraEmbedding } from './LoraEmbedding';

@@ -4,7 +4,6 @@ import {
   adaptLayers,
   type AttachContext,
   type BaseModel,
-  condenseTargets,
   Conv1D,
   Conv2d,
   Embedding,
@@ -17,8 +16,8 @@ import {
   namedModules,
   type Parameter,
   replaceModule,
-  resolveAllLinear,
   resolvePattern,
+  resolveTargets,
   type Tuner,
   warn,
 } from '@peft/core';
@@ -42,36 +41,19 @@ export interface LoraAdapter extends Adapter {
   readonly layers: Readonly<Record<string, LoraLayer>>;
 }
 
-export type Lora = Tuner<LoraConfig, Module, LoraAdapter, CombineOptions>;
+export type Lora = Tuner<LoraConfig, BaseModel, LoraAdapter, CombineOptions>;
 
 /** The method LoRA; pass it where adapters are loaded. A config made by `loraConfig` carries it. */
 export const lora: Lora = {
   type: 'LORA',
   fields: loraFields,
   validate: validateLoraConfig,
-  resolve: resolveTargets,
+  resolve: (config, base) =>
+    config.target_modules === null && config.target_parameters?.length ? config : { ...config, target_modules: resolveTargets(base, config, defaultTargets) },
   attach: attachLora,
   combine: combineAdapters,
   subtractInitial,
 };
-
-function resolveTargets(config: LoraConfig, base: BaseModel): LoraConfig {
-  let { target_modules } = config;
-  if (target_modules === null && !config.target_parameters?.length) {
-    const type = base.config?.model_type;
-    const known = type === undefined ? undefined : defaultTargets[type];
-    if (!known) throw new Error(`there are no default target_modules for model_type "${type}": name the layers to adapt in target_modules`);
-    target_modules = typeof known === 'string' ? known : [...known];
-  }
-  if (typeof target_modules === 'string' && target_modules.toLowerCase() === 'all-linear') target_modules = resolveAllLinear(base, { modules_to_save: config.modules_to_save });
-  if (Array.isArray(target_modules)) {
-    target_modules = [...new Set(target_modules)].sort();
-    const wanted = new Set(target_modules);
-    if (target_modules.length >= 20)
-      target_modules = condenseTargets(target_modules, [...namedModules(base)].map(([key]) => key).filter((key) => key !== '' && !wanted.has(key)));
-  }
-  return { ...config, target_modules };
-}
 
 function attachLora(base: BaseModel, config: LoraConfig, name: string, _context: AttachContext): LoraAdapter {
   const missing = unsupported(config);

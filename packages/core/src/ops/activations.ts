@@ -19,17 +19,8 @@ const pointwise =
 
 /** x·Φ(x), Φ the normal distribution function. */
 export const gelu = pointwise(
-  (x) => {
-    if (tf.getBackend() !== 'wasm') return tf.mul(x, normalCdf(x));
-    return tf.sub(tf.relu(x), tf.mul(tf.abs(x), normalTail(x, bell(x))));
-  },
-  (x) => {
-    const density = bell(x);
-    const rise = tf.mul(x, tf.mul(density, 1 / Math.sqrt(2 * Math.PI)));
-    if (tf.getBackend() !== 'wasm') return tf.add(normalCdf(x), rise);
-    const tail = normalTail(x, density);
-    return tf.add(tf.add(tail, tf.mul(tf.step(x), tf.sub(1, tf.mul(tail, 2)))), rise);
-  },
+  (x) => tf.mul(x, normalCdf(x)),
+  (x) => tf.add(normalCdf(x), tf.mul(x, tf.mul(bell(x), 1 / Math.sqrt(2 * Math.PI)))),
 );
 
 const normalCdf = (x: tf.Tensor) => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5);
@@ -40,16 +31,6 @@ function bell(x: tf.Tensor): tf.Tensor {
   if (tf.getBackend() !== 'wasm') return tf.exp(z);
   const s = tf.sigmoid(z);
   return tf.div(s, tf.sub(1, s));
-}
-
-/** Φ(-|x|) to 1e-7 from exp(-x²/2), by Abramowitz & Stegun 7.1.26: wasm's erf takes four times as long. */
-function normalTail(x: tf.Tensor, density: tf.Tensor): tf.Tensor {
-  const t = tf.reciprocal(tf.add(tf.mul(tf.abs(x), 0.3275911 * Math.SQRT1_2), 1));
-  const series = [-1.453152027, 1.421413741, -0.284496736, 0.254829592].reduce(
-    (sum: tf.Tensor, coefficient) => tf.add(tf.mul(sum, t), coefficient / 2),
-    tf.scalar(1.061405429 / 2),
-  );
-  return tf.mul(tf.mul(series, t), density);
 }
 
 // (1 + tanh(u)) / 2 = sigmoid(2u), u = √(2/π)·(x + 0.044715·x³)
@@ -67,7 +48,10 @@ export const geluTanh = pointwise(
 );
 
 /** x·sigmoid(x). */
-export const silu = pointwise((x) => tf.mul(x, tf.sigmoid(x)), (x) => siluSlope(x, tf.sigmoid(x)));
+export const silu = pointwise(
+  (x) => tf.mul(x, tf.sigmoid(x)),
+  (x) => siluSlope(x, tf.sigmoid(x)),
+);
 
 /** gelu by x·sigmoid(1.702·x). */
 export const quickGelu = pointwise(
@@ -81,7 +65,10 @@ export const quickGelu = pointwise(
 const siluSlope = (x: tf.Tensor, s: tf.Tensor) => tf.mul(s, tf.add(tf.mul(x, tf.sub(1, s)), 1));
 
 /** max(x, 0). */
-export const relu = pointwise((x) => tf.relu(x), (x) => tf.step(x));
+export const relu = pointwise(
+  (x) => tf.relu(x),
+  (x) => tf.step(x),
+);
 
 /** 1 / (1 + e⁻ˣ). */
 export function sigmoid<T extends tf.Tensor>(x: T): T {

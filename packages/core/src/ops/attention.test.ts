@@ -11,7 +11,8 @@ beforeAll(async () => {
 });
 
 const [B, T, S, D] = [2, 3, 4, 5];
-const inputs = (H: number, shared: number) => [tensor([B, H, T, D]), tensor([B, shared, S, D]), tensor([B, shared, S, D])] as unknown as tf.Tensor4D[];
+const inputs = (H: number, shared: number) =>
+  [tensor([B, H, T, D]), tensor([B, shared, S, D]), tensor([B, shared, S, D])] as unknown as tf.Tensor4D[];
 const causal = () => tf.tensor4d([0, 0, -1e9, -1e9, 0, 0, 0, -1e9, 0, 0, 0, 0], [1, 1, T, S]);
 
 type Rest = Omit<AttentionOptions, 'query' | 'key' | 'value' | 'scale'>;

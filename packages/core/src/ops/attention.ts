@@ -33,6 +33,8 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
   const [, shared, S] = key.shape;
   const valueSize = value.shape[3];
   const groups = H / shared;
+  if (!Number.isInteger(groups))
+    throw new Error(`${H} heads of the query cannot share ${shared} heads of the key: one must be a multiple of the other`);
   // Heads that share a key are neighbours, so their queries are rows of one matrix.
   const rows = [B * shared, groups * T];
   const flat = (t: tf.Tensor, inner: number) => tf.reshape(t, [B * shared, -1, inner]) as tf.Tensor3D;
@@ -59,7 +61,14 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
       return out;
     },
     backward: (dy, saved) => {
-      const [q, k, v, probabilities, out, ...others] = saved as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.Tensor3D, tf.Tensor2D, ...tf.Tensor[]];
+      const [q, k, v, probabilities, out, ...others] = saved as [
+        tf.Tensor4D,
+        tf.Tensor4D,
+        tf.Tensor4D,
+        tf.Tensor3D,
+        tf.Tensor2D,
+        ...tf.Tensor[],
+      ];
       const drop = dropping ? (others.shift() as tf.Tensor3D) : undefined;
       const capped = others.shift();
       const separate = (t: tf.Tensor2D) => flat(splitRows(t, B, H), valueSize); // [B·Hkv, G·T, D]
@@ -92,10 +101,13 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
  * @returns [B, H, T, D]
  */
 export function splitHeads(x: tf.Tensor2D, batch: number, heads: number): tf.Tensor4D {
-  return differentiable({ x: x as tf.Tensor }, {
-    forward: () => splitRows(x, batch, heads) as tf.Tensor,
-    backward: (dy) => ({ x: () => mergeRows(dy as tf.Tensor4D) }),
-  }) as tf.Tensor4D;
+  return differentiable(
+    { x: x as tf.Tensor },
+    {
+      forward: () => splitRows(x, batch, heads) as tf.Tensor,
+      backward: (dy) => ({ x: () => mergeRows(dy as tf.Tensor4D) }),
+    },
+  ) as tf.Tensor4D;
 }
 
 /**
@@ -105,10 +117,13 @@ export function splitHeads(x: tf.Tensor2D, batch: number, heads: number): tf.Ten
  */
 export function mergeHeads(x: tf.Tensor4D): tf.Tensor2D {
   const [batch, heads] = x.shape;
-  return differentiable({ x: x as tf.Tensor }, {
-    forward: () => mergeRows(x) as tf.Tensor,
-    backward: (dy) => ({ x: () => splitRows(dy as tf.Tensor2D, batch, heads) }),
-  }) as tf.Tensor2D;
+  return differentiable(
+    { x: x as tf.Tensor },
+    {
+      forward: () => mergeRows(x) as tf.Tensor,
+      backward: (dy) => ({ x: () => splitRows(dy as tf.Tensor2D, batch, heads) }),
+    },
+  ) as tf.Tensor2D;
 }
 
 function splitRows(x: tf.Tensor2D, batch: number, heads: number): tf.Tensor4D {

@@ -3,34 +3,34 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkGradients } from '../../../testing/src/gradcheck';
 import { conv2d, type Conv2dOptions } from './conv2d';
-import { parameter, tensor } from './random.testing';
+import { expectClose, parameter, tensor } from './random.testing';
 
 beforeAll(async () => {
   await tf.setBackend('wasm');
 });
 
 /** The definition, in plain loops; x channels-last, weight [out, in / groups, kh, kw]. */
-function reference(x: number[][][][], w: number[][][][], bias: number[], options: Required<Conv2dOptions>): number[] {
+function reference(x: tf.Tensor4D, w: tf.Tensor4D, bias: tf.Tensor, outShape: number[], options: Required<Conv2dOptions>): number[] {
   const { stride, padding, dilation, groups } = options;
-  const [kh, kw, perGroup] = [w[0]![0]!.length, w[0]![0]![0]!.length, w[0]!.length];
-  const out = (n: number, k: number, i: 0 | 1) => Math.floor((n + 2 * padding[i] - dilation[i] * (k - 1) - 1) / stride[i]) + 1;
+  const [pixels, kernels, biases] = [x.bufferSync(), w.bufferSync(), bias.dataSync()];
+  const [outChannels, perGroup, kh, kw] = w.shape;
+  const [batch, height, width] = outShape as [number, number, number];
   const result: number[] = [];
-  for (const image of x)
-    for (let r = 0; r < out(image.length, kh, 0); r++)
-      for (let c = 0; c < out(image[0]!.length, kw, 1); c++)
-        w.forEach((kernel, o) => {
-          const first = Math.floor(o / (w.length / groups)) * perGroup;
-          let total = bias[o] as number;
-          kernel.forEach((plane, i) =>
-            plane.forEach((line, ky) =>
-              line.forEach((value, kx) => {
-                const pixel = image[r * stride[0] - padding[0] + ky * dilation[0]]?.[c * stride[1] - padding[1] + kx * dilation[1]];
-                total += value * (pixel?.[first + i] ?? 0);
-              }),
-            ),
-          );
+  for (let n = 0; n < batch; n++)
+    for (let r = 0; r < height; r++)
+      for (let c = 0; c < width; c++)
+        for (let o = 0; o < outChannels; o++) {
+          const first = Math.floor(o / (outChannels / groups)) * perGroup;
+          let total = biases[o] as number;
+          for (let i = 0; i < perGroup; i++)
+            for (let ky = 0; ky < kh; ky++)
+              for (let kx = 0; kx < kw; kx++) {
+                const [row, column] = [r * stride[0] - padding[0] + ky * dilation[0], c * stride[1] - padding[1] + kx * dilation[1]];
+                const inside = row >= 0 && row < x.shape[1] && column >= 0 && column < x.shape[2];
+                if (inside) total += kernels.get(o, i, ky, kx) * pixels.get(n, row, column, first + i);
+              }
           result.push(total);
-        });
+        }
   return result;
 }
 
@@ -52,10 +52,12 @@ describe('conv2d', () => {
     const [x, weight, bias] = [tensor<tf.Tensor4D>(xShape), parameter(weightShape), parameter([weightShape[0] as number])];
     const y = conv2d(x, weight, bias, options);
     const full = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1, ...options } as Required<Conv2dOptions>;
-    const expected = reference(x.arraySync(), weight.value.arraySync() as number[][][][], Array.from(bias.value.dataSync()), full);
-    const actual = y.dataSync();
-    expect(actual.length).toBe(expected.length);
-    expected.forEach((value, i) => expect(actual[i]).toBeCloseTo(value, 4));
+    const size = (i: 0 | 1) => {
+      const reach = full.dilation[i] * ((weightShape[i + 2] as number) - 1) + 1;
+      return Math.floor(((xShape[i + 1] as number) + 2 * full.padding[i] - reach) / full.stride[i]) + 1;
+    };
+    expect(y.shape).toEqual([xShape[0], size(0), size(1), weightShape[0]]);
+    expectClose(y, reference(x, weight.value as unknown as tf.Tensor4D, bias.value, y.shape, full), 4);
     const before = tf.memory().numTensors;
     // Linear in every input, so a large step has no error but less rounding.
     checkGradients((a) => conv2d(a as tf.Tensor4D, weight, bias, options), [x, weight, bias], { epsilon: 0.5 });

@@ -55,7 +55,10 @@ export function conv2d(x: tf.Tensor4D, weight: Parameter, bias: Parameter | null
       const unfolded = plan.unfold(x); // [N, taps, in]
       const product = depthwise
         ? tf.sum(tf.mul(unfolded, channelKernels()), 1)
-        : tf.concat(each((g) => matMul(rows(unfolded, g), kernel(g))), 1); // [N, out]
+        : tf.concat(
+            each((g) => matMul(rows(unfolded, g), kernel(g))),
+            1,
+          ); // [N, out]
       return tf.reshape(bias ? tf.add(product, bias.value) : product, outShape); // [B, height', width', out]
     },
     backward: (dy, [saved]) => ({

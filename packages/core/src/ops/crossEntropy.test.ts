@@ -5,7 +5,7 @@ import { checkGradients } from '../../../testing/src/gradcheck';
 import { Linear } from '../layers/Linear';
 import { initialize } from '../module/Module';
 import { crossEntropy, headCrossEntropy } from './crossEntropy';
-import { tensor } from './random.testing';
+import { difference, tensor } from './random.testing';
 
 beforeAll(async () => {
   await tf.setBackend('wasm');
@@ -60,9 +60,41 @@ describe('headCrossEntropy', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
+  it('takes a frozen head a few rows at a time and does not change the result', () => {
+    const head = new Linear(4, 6, false);
+    initialize(head);
+    head.weight.trainable = false;
+    const hidden = tensor([300, 4]);
+    const many = Array.from({ length: 300 }, (_, i) => (i % 7 === 6 ? -100 : i % 6));
+    const plain = { forward: (x: tf.Tensor2D) => head.forward(x) };
+    const results = [head, plain].map((h) => tf.valueAndGrad((x) => headCrossEntropy(x as tf.Tensor2D, h, many))(hidden));
+    const [chunked, whole] = results as [(typeof results)[0], (typeof results)[0]];
+    expect(value(chunked.value)).toBeCloseTo(value(whole.value), 6);
+    expect(difference(chunked.grad, whole.grad)).toBeLessThan(1e-7);
+    expect(() =>
+      headCrossEntropy(
+        hidden,
+        head,
+        many.map((label) => (label === 3 ? 6 : label)),
+      ),
+    ).toThrow('label 6 of row');
+  });
+
+  it('gives NaN and gradients of zero where nothing is labelled', () => {
+    const head = new Linear(4, 6, false);
+    initialize(head);
+    const [gradient] = tf.grads(() => headCrossEntropy(tensor([2, 4]), head, [-100, -100]))([head.weight.value]);
+    expect(Math.max(...(gradient as tf.Tensor).dataSync().map(Math.abs))).toBe(0);
+  });
+
   it('calls the head with labelled rows only', () => {
     const seen: number[] = [];
-    const head = { forward: (x: tf.Tensor2D) => (seen.push(x.shape[0]), x) };
+    const head = {
+      forward: (x: tf.Tensor2D) => {
+        seen.push(x.shape[0]);
+        return x;
+      },
+    };
     headCrossEntropy(tensor([5, 6]), head, labels);
     expect(seen).toEqual([3]);
     expect(value(headCrossEntropy(tensor([1, 6]), head, [-100]))).toBeNaN();

@@ -15,13 +15,22 @@ export interface CrossEntropyOptions {
  * @param logits [N, V]
  * @param labels N numbers in 0 … V-1, or `ignoreIndex`. Errors: a label outside, or another count of them
  */
-export function crossEntropy(logits: tf.Tensor2D, labels: Int32Array | number[], { ignoreIndex = -100 }: CrossEntropyOptions = {}): tf.Scalar {
+export function crossEntropy(
+  logits: tf.Tensor2D,
+  labels: Int32Array | number[],
+  { ignoreIndex = -100 }: CrossEntropyOptions = {},
+): tf.Scalar {
   const [count, classes] = logits.shape;
   if (labels.length !== count) throw new Error(`there are ${labels.length} labels for ${count} rows of logits; there must be one a row`);
   const rows = labelled(labels, ignoreIndex);
   checkLabels(labels, rows, classes);
   if (rows.length === 0) return unlabelled(logits);
-  return rows.length === count ? negativeLogLikelihood(logits, labels) : negativeLogLikelihood(gatherRows(logits, rows), rows.map((row) => labels[row] as number));
+  return rows.length === count
+    ? negativeLogLikelihood(logits, labels)
+    : negativeLogLikelihood(
+        gatherRows(logits, rows),
+        rows.map((row) => labels[row] as number),
+      );
 }
 
 /**

@@ -36,7 +36,10 @@ export function multiply<T extends tf.Tensor>(a: T, b: tf.Tensor): T {
 
 /** x·factor. */
 export function scale<T extends tf.Tensor>(x: T, factor: number): T {
-  return differentiable({ x: x as tf.Tensor }, { forward: () => tf.mul(x, factor), backward: (dy) => ({ x: () => tf.mul(dy, factor) }) }) as T;
+  return differentiable(
+    { x: x as tf.Tensor },
+    { forward: () => tf.mul(x, factor), backward: (dy) => ({ x: () => tf.mul(dy, factor) }) },
+  ) as T;
 }
 
 /** The hyperbolic tangent. */

@@ -23,7 +23,11 @@ export function embedding(ids: tf.Tensor1D, weight: Parameter, paddingIdx: numbe
       backward: (dy, [saved]) => ({
         weight: () => {
           const rows = (saved as tf.Tensor1D).dataSync<'int32'>();
-          return scatterRows(dy, paddingIdx === null ? rows : rows.map((row) => (row === paddingIdx ? -1 : row)), weight.shape[0] as number);
+          return scatterRows(
+            dy,
+            paddingIdx === null ? rows : rows.map((row) => (row === paddingIdx ? -1 : row)),
+            weight.shape[0] as number,
+          );
         },
       }),
     },

@@ -34,5 +34,6 @@ export function binaryCrossEntropyWithLogits(x: tf.Tensor, targets: tf.Tensor): 
 }
 
 function checkShapes(x: tf.Tensor, targets: tf.Tensor): void {
-  if (!tf.util.arraysEqual(x.shape, targets.shape)) throw new Error(`predictions of shape [${x.shape}] need targets of that shape, not [${targets.shape}]`);
+  if (!tf.util.arraysEqual(x.shape, targets.shape))
+    throw new Error(`predictions of shape [${x.shape}] need targets of that shape, not [${targets.shape}]`);
 }

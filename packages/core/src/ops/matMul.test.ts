@@ -10,8 +10,16 @@ beforeAll(async () => {
 
 it.each([
   [[], [5, 7], [7, 3]],
-  [[2, 3], [5, 7], [7, 3]],
-  [[2, 3], [40, 33], [33, 30]],
+  [
+    [2, 3],
+    [5, 7],
+    [7, 3],
+  ],
+  [
+    [2, 3],
+    [40, 33],
+    [33, 30],
+  ],
 ] as const)('batch [%s]: equals tf.matMul, with and without transposes', (batch, [M, K], [, N]) => {
   for (const transposeA of [false, true])
     for (const transposeB of [false, true]) {
@@ -21,6 +29,11 @@ it.each([
       const product = matMul(a, b, transposeA, transposeB);
       expect(tf.memory().numTensors).toBe(before + 1);
       expect(product.shape).toEqual([...batch, M, N]);
-      expect(difference(product, tf.tidy(() => tf.matMul(a, b, transposeA, transposeB)))).toBeLessThan(1e-4);
+      expect(
+        difference(
+          product,
+          tf.tidy(() => tf.matMul(a, b, transposeA, transposeB)),
+        ),
+      ).toBeLessThan(1e-4);
     }
 });

@@ -8,16 +8,20 @@ import * as tf from '@tensorflow/tfjs-core';
  */
 export function matMul<T extends tf.Tensor>(a: T, b: T, transposeA = false, transposeB = false): T {
   if (tf.getBackend() !== 'wasm') return tf.matMul(a, b, transposeA, transposeB) as T;
+  const [rows, inner] = transposeA ? (lastTwo(a).reverse() as [number, number]) : lastTwo(a);
+  const columns = lastTwo(b)[transposeB ? 0 : 1];
+  const count = a.size / (rows * inner);
+  // Taking a batch apart costs about 40 µs a matrix: smaller products are not worth it.
+  if (count > 1 && (b.size !== count * inner * columns || rows * inner * columns < 30_000))
+    return tf.matMul(a, b, transposeA, transposeB) as T;
   return tf.tidy(() => {
     const left = transposeA ? swapLast(a) : a;
     const right = transposeB ? swapLast(b) : b;
-    const [rows, inner, columns] = [left.shape[left.rank - 2], left.shape[left.rank - 1], right.shape[right.rank - 1]] as [number, number, number];
-    const count = left.size / (rows * inner);
-    // Taking a batch apart costs about 40 µs a matrix: smaller products are not worth it.
-    const apart = count > 1 && right.size === count * inner * columns && rows * inner * columns > 30_000;
-    return apart ? batched(left, right, count, rows, inner, columns) : (tf.matMul(left, right) as T);
+    return count > 1 ? batched(left, right, count, rows, inner, columns) : (tf.matMul(left, right) as T);
   });
 }
+
+const lastTwo = (x: tf.Tensor) => x.shape.slice(-2) as [number, number];
 
 function batched<T extends tf.Tensor>(left: T, right: T, count: number, rows: number, inner: number, columns: number): T {
   // tf.slice would copy the whole tensor for each of its parts.

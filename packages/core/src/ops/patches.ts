@@ -29,12 +29,26 @@ export function patches(x: number[], weight: number[], options: Conv2dOptions): 
   if (out[0] < 1 || out[1] < 1) throw new Error(`a convolution with kernel [${kernel}] and padding [${padding}] does not fit on [${x}]`);
   const positions = batch * out[0] * out[1];
   const taps = kernel[0] * kernel[1];
-  const shape = { groups, positions, taps, groupIn, groupOut: outChannels / groups, outShape: [batch, ...out, outChannels] as Patches['outShape'] };
-  const tiles = [0, 1].every((i) => kernel[i as 0] === stride[i as 0] && (dilation[i as 0] === 1 || kernel[i as 0] === 1) && padding[i as 0] === 0);
+  const shape = {
+    groups,
+    positions,
+    taps,
+    groupIn,
+    groupOut: outChannels / groups,
+    outShape: [batch, ...out, outChannels] as Patches['outShape'],
+  };
+  const tiles = [0, 1].every(
+    (i) => kernel[i as 0] === stride[i as 0] && (dilation[i as 0] === 1 || kernel[i as 0] === 1) && padding[i as 0] === 0,
+  );
 
   if (tiles) {
     const used: Pair = [out[0] * kernel[0], out[1] * kernel[1]];
-    const rest: [Pair, Pair, Pair, Pair] = [[0, 0], [0, height - used[0]], [0, width - used[1]], [0, 0]];
+    const rest: [Pair, Pair, Pair, Pair] = [
+      [0, 0],
+      [0, height - used[0]],
+      [0, width - used[1]],
+      [0, 0],
+    ];
     const exact = used[0] === height && used[1] === width;
     return {
       ...shape,
@@ -51,8 +65,16 @@ export function patches(x: number[], weight: number[], options: Conv2dOptions): 
     };
   }
 
-  const starts = Array.from({ length: taps }, (_, tap): Pair => [Math.floor(tap / kernel[1]) * dilation[0], (tap % kernel[1]) * dilation[1]]);
-  const border: [Pair, Pair, Pair, Pair] = [[0, 0], [padding[0], padding[0]], [padding[1], padding[1]], [0, 0]];
+  const starts = Array.from(
+    { length: taps },
+    (_, tap): Pair => [Math.floor(tap / kernel[1]) * dilation[0], (tap % kernel[1]) * dilation[1]],
+  );
+  const border: [Pair, Pair, Pair, Pair] = [
+    [0, 0],
+    [padding[0], padding[0]],
+    [padding[1], padding[1]],
+    [0, 0],
+  ];
   return {
     ...shape,
     unfold(t) {
@@ -67,12 +89,30 @@ export function patches(x: number[], weight: number[], options: Conv2dOptions): 
       const spread: Pair = [out[0] * stride[0], out[1] * stride[1]];
       const parts = starts.map(([top, left], tap) => {
         const part = tf.reshape(tf.slice(t, [0, tap, 0], [positions, 1, channels]), [batch, out[0], 1, out[1] * channels]) as tf.Tensor4D;
-        const tall = tf.reshape(tf.pad(part, [[0, 0], [0, 0], [0, stride[0] - 1], [0, 0]]), [batch * spread[0], out[1], 1, channels]);
-        const wide = tf.pad(tall as tf.Tensor4D, [[0, 0], [0, 0], [0, stride[1] - 1], [0, 0]]);
+        const tall = tf.reshape(
+          tf.pad(part, [
+            [0, 0],
+            [0, 0],
+            [0, stride[0] - 1],
+            [0, 0],
+          ]),
+          [batch * spread[0], out[1], 1, channels],
+        );
+        const wide = tf.pad(tall as tf.Tensor4D, [
+          [0, 0],
+          [0, 0],
+          [0, stride[1] - 1],
+          [0, 0],
+        ]);
         const placed = tf.reshape(wide, [batch, ...spread, channels]) as tf.Tensor4D;
         const size: Pair = [Math.min(spread[0], padded[0] - top), Math.min(spread[1], padded[1] - left)];
         const cut = tf.slice(placed, [0, 0, 0, 0], [batch, ...size, channels]);
-        return tf.pad(cut, [[0, 0], [top, padded[0] - top - size[0]], [left, padded[1] - left - size[1]], [0, 0]]);
+        return tf.pad(cut, [
+          [0, 0],
+          [top, padded[0] - top - size[0]],
+          [left, padded[1] - left - size[1]],
+          [0, 0],
+        ]);
       });
       const whole = parts.reduce((sum, part) => tf.add(sum, part));
       return tf.slice(whole, [0, padding[0], padding[1], 0], [batch, height, width, channels]); // [B, height, width, in]

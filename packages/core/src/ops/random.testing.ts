@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { expect } from 'vitest';
 import { Parameter } from '../module/Parameter';
 import { Generator } from '../module/random';
 
@@ -19,4 +20,11 @@ export function parameter(shape: number[], trainable = true): Parameter {
 /** The largest difference of two tensors' elements. */
 export function difference(a: tf.Tensor, b: tf.Tensor): number {
   return tf.tidy(() => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0] as number);
+}
+
+/** Expects a tensor's elements to be close to numbers, to so many decimals. */
+export function expectClose(actual: tf.Tensor, expected: readonly number[], decimals = 6): void {
+  const data = actual.dataSync();
+  expect(data.length).toBe(expected.length);
+  for (const [i, value] of expected.entries()) expect(data[i]).toBeCloseTo(value, decimals);
 }

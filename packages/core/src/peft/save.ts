@@ -54,7 +54,7 @@ async function convert(attached: AttachedAdapter<AnyTuner>, where: Location): Pr
   const tuner = attached.config[tunerOf];
   if (!tuner.subtractInitial) throw new Error(`${tuner.type} adapters cannot be saved relative to an initial adapter`);
   const source = await openSource(where);
-  const initial = Object.fromEntries(Object.entries(attached.handle.state()).map(([key, parameter]) => [key, new Parameter(parameter.shape)]));
+  const initial = Object.fromEntries(Object.entries(attached.handle.state() as Record<string, Parameter>).map(([key, parameter]) => [key, new Parameter(parameter.shape)]));
   try {
     await loadAdapterFiles(initial, await openCheckpoint(source, 'adapter_model'), source.describe, false);
     return tuner.subtractInitial(attached.config, attached.handle.state(), initial);

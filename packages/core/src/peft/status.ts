@@ -47,7 +47,7 @@ export function layerStatus({ adapters, enabled }: StatusInput): LayerStatus[] {
   const layers = new Map<string, AdapterLayer>();
   for (const [name, { handle, config }] of adapters) {
     if (!handle.layers) throw new Error(`${config.peft_type} (adapter "${name}") puts no layers into the model, so there is no layer status`);
-    for (const [key, layer] of Object.entries(handle.layers)) layers.set(key, layer);
+    for (const [key, layer] of Object.entries(handle.layers as Record<string, AdapterLayer>)) layers.set(key, layer);
   }
   return [...layers].map(([name, layer]) => ({
     name: `model.${name}`,

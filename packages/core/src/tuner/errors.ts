@@ -1,0 +1,4 @@
+/** An adapter's targets match nothing in a model. */
+export class NoMatchingModulesError extends Error {
+  override name = 'NoMatchingModulesError';
+}
