@@ -1,1 +1,1 @@
-export {};
+export { type Engine, type EngineName, type EngineOptions, useEngine } from './useEngine';

@@ -20,10 +20,13 @@ export async function openCheckpoint(source: Source, stem: Stem): Promise<Checkp
     if (path.endsWith('.index.json')) return openShards(source, path);
     return openFile(source, path);
   }
-  throw new Error(`there are no weights in ${source.describe}: none of ${wholes.flatMap((name) => [name, `${name}.index.json`]).join(', ')}`);
+  throw new Error(
+    `there are no weights in ${source.describe}: none of ${wholes.flatMap((name) => [name, `${name}.index.json`]).join(', ')}`,
+  );
 }
 
-const openFile = (source: Source, path: string): Promise<Checkpoint> => (path.endsWith('.safetensors') ? readSafetensors(source, path) : readTorch(source, path));
+const openFile = (source: Source, path: string): Promise<Checkpoint> =>
+  path.endsWith('.safetensors') ? readSafetensors(source, path) : readTorch(source, path);
 
 async function openShards(source: Source, path: string): Promise<Checkpoint> {
   const map = ((await readJson(source, path)) as { weight_map?: unknown }).weight_map;

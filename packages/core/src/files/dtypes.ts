@@ -1,5 +1,21 @@
 /** Bytes of one value, by the type's name in safetensors files. */
-export const WIDTH: Readonly<Record<string, number>> = { F64: 8, I64: 8, U64: 8, F32: 4, I32: 4, U32: 4, F16: 2, BF16: 2, I16: 2, U16: 2, F8_E4M3: 1, F8_E5M2: 1, I8: 1, U8: 1, BOOL: 1 };
+export const WIDTH: Readonly<Record<string, number>> = {
+  F64: 8,
+  I64: 8,
+  U64: 8,
+  F32: 4,
+  I32: 4,
+  U32: 4,
+  F16: 2,
+  BF16: 2,
+  I16: 2,
+  U16: 2,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+};
 
 /** Values as float32, or for whole numbers and truth values int32. Errors: types that cannot be read, whole numbers that do not fit. */
 export function decode(bytes: Uint8Array, dtype: string): Float32Array | Int32Array {
@@ -33,7 +49,11 @@ export function decode(bytes: Uint8Array, dtype: string): Float32Array | Int32Ar
     case 'BOOL':
       return Int32Array.from(bytes);
     default:
-      throw new Error(`values of type ${dtype} cannot be read; ${Object.keys(WIDTH).filter((name) => !/^(U64|F8)/.test(name)).join(', ')} can`);
+      throw new Error(
+        `values of type ${dtype} cannot be read; ${Object.keys(WIDTH)
+          .filter((name) => !/^(U64|F8)/.test(name))
+          .join(', ')} can`,
+      );
   }
 }
 
@@ -70,7 +90,8 @@ export function encode(data: Float32Array | Int32Array, dtype: string): Uint8Arr
 /** A buffer of its own, whose start is aligned. */
 const aligned = (bytes: Uint8Array, width: number): ArrayBuffer => {
   if (bytes.byteOffset % width === 0 && bytes.byteLength === bytes.buffer.byteLength) return bytes.buffer as ArrayBuffer;
-  return bytes.slice().buffer as ArrayBuffer;
+  // Not slice: a Buffer's gives a view of the same memory.
+  return new Uint8Array(bytes).buffer;
 };
 
 function fits(value: number): number {

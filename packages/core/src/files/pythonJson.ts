@@ -1,3 +1,4 @@
+import { codePointOrder } from './codePointOrder';
 import type { Source } from './source';
 
 const MAX_JSON = 100_000_000;
@@ -25,11 +26,14 @@ export function writePythonJson(value: unknown, isFloat: (path: readonly string[
 function write(value: unknown, path: readonly string[], isFloat: (path: readonly string[]) => boolean): string {
   const indent = '  '.repeat(path.length + 1);
   const close = '  '.repeat(path.length);
-  if (Array.isArray(value)) return value.length === 0 ? '[]' : `[\n${value.map((item, i) => indent + write(item, [...path, String(i)], isFloat)).join(',\n')}\n${close}]`;
+  if (Array.isArray(value))
+    return value.length === 0
+      ? '[]'
+      : `[\n${value.map((item, i) => indent + write(item, [...path, String(i)], isFloat)).join(',\n')}\n${close}]`;
   if (typeof value === 'object' && value !== null) {
     const entries = Object.entries(value)
       .filter(([, item]) => item !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+      .sort(([a], [b]) => codePointOrder(a, b));
     if (entries.length === 0) return '{}';
     return `{\n${entries.map(([key, item]) => `${indent}${text(key)}: ${write(item, [...path, key], isFloat)}`).join(',\n')}\n${close}}`;
   }
@@ -37,7 +41,8 @@ function write(value: unknown, path: readonly string[], isFloat: (path: readonly
   return typeof value === 'string' ? text(value) : JSON.stringify(value ?? null);
 }
 
-const text = (value: string) => JSON.stringify(value).replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+const text = (value: string) =>
+  JSON.stringify(value).replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** A number as Python prints it: exponents from 1e16 on and below 1e-4, and a point in every float. */
 export function pythonNumber(value: number, float: boolean): string {

@@ -1,4 +1,6 @@
+import { codePointOrder } from './codePointOrder';
 import { decode, encode, WIDTH } from './dtypes';
+import { duplicateKey } from './duplicateKey';
 import { memory, type Source } from './source';
 
 /** A tensor in a file, read when asked for. */
@@ -33,12 +35,17 @@ export async function readSafetensors(source: Source, path: string): Promise<Che
   const length = Number(new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true));
   if (length > MAX_HEADER) throw bad(`its header claims ${length} bytes, more than the ${MAX_HEADER} allowed`);
   if (8 + length > size) throw bad(`its header claims ${length} bytes, the file has ${size}: it is cut off or damaged`);
+  const bytes = await source.read(path, 8, 8 + length);
   let header: unknown;
+  let twice: string | undefined;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(await source.read(path, 8, 8 + length)));
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    header = JSON.parse(text);
+    twice = duplicateKey(text);
   } catch (error) {
     throw bad(`its header is no JSON (${(error as Error).message})`);
   }
+  if (twice !== undefined) throw bad(`its header has the key ${JSON.stringify(twice)} twice`);
   if (typeof header !== 'object' || header === null || Array.isArray(header)) throw bad('its header is no object');
   const start = 8 + length;
   const entries = Object.entries(header)
@@ -60,24 +67,30 @@ export async function readSafetensors(source: Source, path: string): Promise<Che
 }
 
 /** Opens a safetensors file in memory. */
-export const parseSafetensors = (bytes: Uint8Array): Promise<Checkpoint> => readSafetensors(memory({ 'bytes.safetensors': bytes }), 'bytes.safetensors');
+export const parseSafetensors = (bytes: Uint8Array): Promise<Checkpoint> =>
+  readSafetensors(memory({ 'bytes.safetensors': bytes }), 'bytes.safetensors');
 
 /** The bytes of a safetensors file as Python's library writes it: tensors by width of their type, widest first, then by name. */
-export function writeSafetensors(tensors: Readonly<Record<string, TensorToWrite>>, metadata: Readonly<Record<string, string>> | null = { format: 'pt' }): Uint8Array {
+export function writeSafetensors(
+  tensors: Readonly<Record<string, TensorToWrite>>,
+  metadata: Readonly<Record<string, string>> | null = { format: 'pt' },
+): Uint8Array {
   const entries = Object.entries(tensors).map(([name, { dtype, shape, data }]) => {
     const count = shape.reduce((product, n) => product * n, 1);
     const bytes = data instanceof Uint8Array ? data : encode(data, dtype);
-    if (bytes.length !== count * (WIDTH[dtype] ?? Number.NaN)) throw new Error(`tensor ${name} of shape [${shape}] and type ${dtype} cannot have ${bytes.length} bytes`);
+    if (bytes.length !== count * (WIDTH[dtype] ?? Number.NaN))
+      throw new Error(`tensor ${name} of shape [${shape}] and type ${dtype} cannot have ${bytes.length} bytes`);
     return { name, dtype, shape, bytes };
   });
-  entries.sort((a, b) => ORDER.indexOf(b.dtype) - ORDER.indexOf(a.dtype) || compareBytes(a.name, b.name));
-  const header: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
+  entries.sort((a, b) => ORDER.indexOf(b.dtype) - ORDER.indexOf(a.dtype) || codePointOrder(a.name, b.name));
+  // Written one by one: an object would put names that are numbers first.
+  const header = metadata ? [`"__metadata__":${JSON.stringify(metadata)}`] : [];
   let at = 0;
   for (const { name, dtype, shape, bytes } of entries) {
-    Object.defineProperty(header, name, { value: { dtype, shape, data_offsets: [at, at + bytes.length] }, enumerable: true });
+    header.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [at, at + bytes.length] })}`);
     at += bytes.length;
   }
-  const text = new TextEncoder().encode(JSON.stringify(header));
+  const text = new TextEncoder().encode(`{${header.join(',')}}`);
   const padded = Math.ceil(text.length / 8) * 8;
   const file = new Uint8Array(8 + padded + at);
   new DataView(file.buffer).setBigUint64(0, BigInt(padded), true);
@@ -94,24 +107,20 @@ export function writeSafetensors(tensors: Readonly<Record<string, TensorToWrite>
 /** The order of types in Python's library; it writes the last first. */
 const ORDER = ['BOOL', 'U8', 'I8', 'F8_E5M2', 'F8_E4M3', 'I16', 'U16', 'F16', 'BF16', 'I32', 'U32', 'F32', 'F64', 'I64', 'U64'];
 
-/** Names in the order of their UTF-8 bytes, which is that of their code points. */
-function compareBytes(a: string, b: string): number {
-  const [x, y] = [[...a], [...b]];
-  for (let i = 0; i < Math.min(x.length, y.length); i++) {
-    const difference = ((x[i] as string).codePointAt(0) as number) - ((y[i] as string).codePointAt(0) as number);
-    if (difference !== 0) return difference;
-  }
-  return x.length - y.length;
-}
-
-function checkEntry(name: string, entry: unknown, bad: (problem: string) => Error): { dtype: string; shape: number[]; from: number; to: number } {
+function checkEntry(
+  name: string,
+  entry: unknown,
+  bad: (problem: string) => Error,
+): { dtype: string; shape: number[]; from: number; to: number } {
   const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
   const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
   if (typeof dtype !== 'string' || !Object.hasOwn(WIDTH, dtype)) throw bad(`tensor ${name} has the unknown type ${JSON.stringify(dtype)}`);
   if (!Array.isArray(shape) || !shape.every(isCount)) throw bad(`tensor ${name} has the shape ${JSON.stringify(shape)}`);
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) throw bad(`tensor ${name} has the offsets ${JSON.stringify(offsets)}`);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
+    throw bad(`tensor ${name} has the offsets ${JSON.stringify(offsets)}`);
   const bytes = (shape as number[]).reduce((product, n) => product * n, WIDTH[dtype] as number);
   const [from, to] = offsets as [number, number];
-  if (!Number.isSafeInteger(bytes) || to - from !== bytes) throw bad(`tensor ${name} of shape [${shape}] and type ${dtype} needs ${bytes} bytes, its offsets give it ${to - from}`);
+  if (!Number.isSafeInteger(bytes) || to - from !== bytes)
+    throw bad(`tensor ${name} of shape [${shape}] and type ${dtype} needs ${bytes} bytes, its offsets give it ${to - from}`);
   return { dtype, shape: shape as number[], from, to };
 }

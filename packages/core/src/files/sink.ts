@@ -23,7 +23,10 @@ export function folderSink(root: string): Sink {
       const { fs, path: paths } = node;
       const target = paths.join(root, safePath(path));
       const parent = paths.dirname(target);
-      const isFile = await fs.stat(root).then((stat) => !stat.isDirectory(), () => false);
+      const isFile = await fs.stat(root).then(
+        (stat) => !stat.isDirectory(),
+        () => false,
+      );
       if (isFile) throw new Error(`${root} is a file: give the name of a folder`);
       await fs.mkdir(parent, { recursive: true });
       const temporary = paths.join(parent, `.${paths.basename(target)}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`);
@@ -58,7 +61,7 @@ export function memorySink(): Sink & { readonly files: Record<string, Uint8Array
   return {
     files,
     write: async (path, bytes) => {
-      files[safePath(path)] = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes.slice();
+      files[safePath(path)] = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : new Uint8Array(bytes);
     },
   };
 }

@@ -1,260 +1,196 @@
-/** A value that a pickle asks some function to make; only those that `Restricted` names are made. */
-export type Restricted = Readonly<Record<string, (args: unknown[]) => unknown>>;
+/** What a pickle may hold here. Tuples and lists are arrays, dictionaries are maps; an object is what `global` or `persistent` made. */
+export type Pickled =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly Pickled[]
+  | Map<Pickled, Pickled>
+  | Callable
+  | object;
 
-/** Stands for a class or function that a pickle names. */
-class Global {
-  constructor(readonly name: string) {}
+/** Something that a pickle names and calls. */
+export class Callable {
+  constructor(
+    readonly name: string,
+    readonly call: (args: readonly Pickled[]) => Pickled,
+  ) {}
 }
 
-const MARK = Symbol('mark');
-const MAX_ITEMS = 10_000_000;
+export interface PickleHandlers {
+  /** What a name stands for. Errors: names that are not allowed. */
+  global(name: string): Pickled;
+  /** What an id of something outside the pickle stands for. */
+  persistent(id: Pickled): Pickled;
+}
+
+class Mark {}
 
 /**
- * Reads a pickle without running anything: numbers, texts, lists, tuples and dictionaries, and of all functions only the named
- * ones, each a function of ours. Errors: the name of whatever else the pickle asks for.
- * @param persistent makes the values that stand outside the pickle
+ * Reads one of Python's pickles, where nothing runs but what `global` allows, and returns it with the place of its end.
+ * The work and the memory it takes are bounded by the number of bytes.
  */
-export function unpickle(bytes: Uint8Array, allowed: Restricted, persistent: (id: unknown) => unknown, where: string): { value: unknown; end: number } {
-  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const stack: unknown[] = [];
-  const memo = new Map<number, unknown>();
-  let at = 0;
-  const bad = (problem: string) => new Error(`${where} holds no valid pickle: ${problem}`);
+export function unpickle(bytes: Uint8Array, start: number, handlers: PickleHandlers): { value: Pickled; end: number } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const stack: (Pickled | Mark)[] = [];
+  const memo = new Map<number, Pickled>();
+  let at = start;
+
   const take = (count: number): number => {
-    if (count < 0 || at + count > bytes.length) throw bad('it ends early');
+    if (count > bytes.length - at) throw new Error('the pickle is cut off');
     at += count;
     return at - count;
   };
-  const pop = (): unknown => {
-    if (stack.length === 0) throw bad('it takes a value that is not there');
-    return stack.pop();
-  };
-  const top = (): unknown => stack[stack.length - 1];
-  const push = (value: unknown): void => {
-    if (stack.push(value) > MAX_ITEMS) throw bad('it is too deep');
-  };
-  const toMark = (): unknown[] => {
-    const from = stack.lastIndexOf(MARK);
-    if (from < 0) throw bad('it takes values back to a mark that is not there');
-    return stack.splice(from).slice(1);
-  };
-  const string = (count: number) => {
-    const from = take(count);
-    return new TextDecoder().decode(bytes.subarray(from, from + count));
-  };
+  const u8 = () => bytes[take(1)] as number;
+  const u16 = () => view.getUint16(take(2), true);
+  const u32 = () => view.getUint32(take(4), true);
+  const u64 = () => Number(view.getBigUint64(take(8), true));
+  const raw = (count: number) => bytes.subarray(take(count), at);
+  const text = (count: number) => new TextDecoder().decode(raw(count));
   const line = () => {
-    const end = bytes.indexOf(10, at);
-    if (end < 0) throw bad('it ends early');
-    const text = string(end - at);
-    at = end + 1;
-    return text;
+    const end = bytes.indexOf(0x0a, at);
+    if (end < 0) throw new Error('the pickle is cut off');
+    const found = text(end - at);
+    at++;
+    return found;
   };
-  const wide = (from: number) => Number(data.getBigUint64(from, true));
-  const whole = (count: number): number => {
-    const from = take(count);
-    let value = 0n;
-    for (let i = count - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[from + i] as number);
-    if (count > 0 && (bytes[from + count - 1] as number) & 0x80) value -= 1n << BigInt(8 * count);
-    return Number(value);
+  const pop = (): Pickled => {
+    const value = stack.pop();
+    if (value === undefined || value instanceof Mark) throw new Error('the pickle takes more than it put');
+    return value;
   };
-  const global = (name: string) => {
-    if (!Object.hasOwn(allowed, name)) throw new Error(`${where} asks to run "${name}"; only tensors are read`);
-    return new Global(name);
+  const top = (): Pickled => {
+    const value = pop();
+    stack.push(value);
+    return value;
   };
-  const reduce = () => {
-    const args = pop();
-    const callee = pop();
-    if (!(callee instanceof Global) || !Array.isArray(args)) throw bad('it calls what is no function');
-    return (allowed[callee.name] as (args: unknown[]) => unknown)(args);
+  const popMark = (): Pickled[] => {
+    const from = stack.findLastIndex((value) => value instanceof Mark);
+    if (from < 0) throw new Error('the pickle takes more than it put');
+    return stack.splice(from).slice(1) as Pickled[];
   };
-  const setItems = (pairs: unknown[]) => {
+  const popLast = (count: number): Pickled[] => Array.from({ length: count }, pop).reverse();
+  const list = (): Pickled[] => {
+    const value = top();
+    if (!Array.isArray(value)) throw new Error('the pickle adds items to what is no list');
+    return value;
+  };
+  const setItems = (items: Pickled[]) => {
     const target = top();
-    if (!(target instanceof Map) || pairs.length % 2 !== 0) throw bad('it puts entries into what is no dictionary');
-    for (let i = 0; i < pairs.length; i += 2) target.set(pairs[i], pairs[i + 1]);
+    if (!(target instanceof Map) || items.length % 2 !== 0) throw new Error('the pickle sets entries of what is no dictionary');
+    for (let i = 0; i < items.length; i += 2) target.set(items[i] as Pickled, items[i + 1] as Pickled);
   };
-  const append = (items: unknown[]) => {
-    const target = top();
-    if (!Array.isArray(target)) throw bad('it appends to what is no list');
-    for (const item of items) target.push(item);
+  const toMap = (items: Pickled[]) => {
+    stack.push(new Map());
+    setItems(items);
+  };
+  const recall = (index: number) => {
+    const value = memo.get(index);
+    if (value === undefined) throw new Error('the pickle recalls what it never kept');
+    stack.push(value);
+  };
+
+  const instructions: Record<number, () => void> = {
+    0x80: () => void take(1), // PROTO
+    0x95: () => void take(8), // FRAME
+    0x28: () => void stack.push(new Mark()), // MARK
+    0x30: () => void stack.pop(), // POP
+    0x31: () => void popMark(), // POP_MARK
+    0x32: () => void stack.push(top()), // DUP
+    0x4e: () => void stack.push(null), // NONE
+    0x88: () => void stack.push(true), // NEWTRUE
+    0x89: () => void stack.push(false), // NEWFALSE
+    0x49: () => void stack.push(fromLine(line())), // INT
+    0x4c: () => void stack.push(fromLine(line().replace(/L$/, ''))), // LONG
+    0x46: () => void stack.push(Number(line())), // FLOAT
+    0x4a: () => void stack.push(view.getInt32(take(4), true)), // BININT
+    0x4b: () => void stack.push(u8()), // BININT1
+    0x4d: () => void stack.push(u16()), // BININT2
+    0x8a: () => void stack.push(fromBytes(raw(u8()))), // LONG1
+    0x8b: () => void stack.push(fromBytes(raw(Math.min(u32(), bytes.length)))), // LONG4
+    0x47: () => void stack.push(view.getFloat64(take(8))), // BINFLOAT
+    0x55: () => void stack.push(text(u8())), // SHORT_BINSTRING
+    0x54: () => void stack.push(text(u32())), // BINSTRING
+    0x56: () => void stack.push(line()), // UNICODE
+    0x8c: () => void stack.push(text(u8())), // SHORT_BINUNICODE
+    0x58: () => void stack.push(text(u32())), // BINUNICODE
+    0x8d: () => void stack.push(text(u64())), // BINUNICODE8
+    0x43: () => void stack.push(raw(u8())), // SHORT_BINBYTES
+    0x42: () => void stack.push(raw(u32())), // BINBYTES
+    0x8e: () => void stack.push(raw(u64())), // BINBYTES8
+    0x29: () => void stack.push([]), // EMPTY_TUPLE
+    0x85: () => void stack.push(popLast(1)), // TUPLE1
+    0x86: () => void stack.push(popLast(2)), // TUPLE2
+    0x87: () => void stack.push(popLast(3)), // TUPLE3
+    0x74: () => void stack.push(popMark()), // TUPLE
+    0x5d: () => void stack.push([]), // EMPTY_LIST
+    0x6c: () => void stack.push(popMark()), // LIST
+    0x7d: () => void stack.push(new Map()), // EMPTY_DICT
+    0x64: () => toMap(popMark()), // DICT
+    0x73: () => setItems(popLast(2)), // SETITEM
+    0x75: () => setItems(popMark()), // SETITEMS
+    // APPEND, APPENDS: the items stand above the list
+    0x61: () => {
+      const item = pop();
+      list().push(item);
+    },
+    0x65: () => {
+      const items = popMark();
+      const target = list();
+      for (const item of items) target.push(item);
+    },
+    0x70: () => void memo.set(Number(line()), top()), // PUT
+    0x71: () => void memo.set(u8(), top()), // BINPUT
+    0x72: () => void memo.set(u32(), top()), // LONG_BINPUT
+    0x94: () => void memo.set(memo.size, top()), // MEMOIZE
+    0x67: () => recall(Number(line())), // GET
+    0x68: () => recall(u8()), // BINGET
+    0x6a: () => recall(u32()), // LONG_BINGET
+    0x51: () => void stack.push(handlers.persistent(pop())), // BINPERSID
+    0x63: () => void stack.push(handlers.global(`${line()}.${line()}`)), // GLOBAL
+    0x69: () => void handlers.global(`${line()}.${line()}`), // INST, of which nothing allowed makes use
+    // STACK_GLOBAL
+    0x93: () => {
+      const [module, name] = popLast(2);
+      stack.push(handlers.global(`${String(module)}.${String(name)}`));
+    },
+    // REDUCE
+    0x52: () => {
+      const [callee, args] = popLast(2);
+      if (!(callee instanceof Callable) || !Array.isArray(args)) throw new Error('the pickle calls what cannot be called');
+      stack.push(callee.call(args));
+    },
+    // BUILD: attributes, such as the version numbers in a state dict's _metadata, are of no use here
+    0x62: () => {
+      pop();
+      if (!(top() instanceof Map)) throw new Error('the pickle sets attributes of what has none');
+    },
   };
 
   for (;;) {
-    const op = String.fromCharCode(bytes[take(1)] as number);
-    switch (op) {
-      case '\x80': // PROTO
-        if ((bytes[take(1)] as number) > 5) throw bad('its version is too new');
-        break;
-      case '\x95': // FRAME
-        take(8);
-        break;
-      case '.': // STOP
-        return { value: pop(), end: at };
-      case '(':
-        push(MARK);
-        break;
-      case '0':
-        pop();
-        break;
-      case '1':
-        toMark();
-        break;
-      case '2':
-        push(top());
-        break;
-      case 'N':
-        push(null);
-        break;
-      case '\x88':
-        push(true);
-        break;
-      case '\x89':
-        push(false);
-        break;
-      case 'K':
-        push(bytes[take(1)]);
-        break;
-      case 'M':
-        push(data.getUint16(take(2), true));
-        break;
-      case 'J':
-        push(data.getInt32(take(4), true));
-        break;
-      case '\x8a':
-        push(whole(bytes[take(1)] as number));
-        break;
-      case '\x8b':
-        push(whole(Math.min(data.getUint32(take(4), true), 64)));
-        break;
-      case 'I':
-      case 'L': {
-        const text = line();
-        push(text === '01' ? true : text === '00' ? false : Number(text.replace(/L$/, '')));
-        break;
-      }
-      case 'F':
-        push(Number(line()));
-        break;
-      case 'G':
-        push(data.getFloat64(take(8), false));
-        break;
-      case 'X':
-        push(string(data.getUint32(take(4), true)));
-        break;
-      case '\x8c':
-        push(string(bytes[take(1)] as number));
-        break;
-      case '\x8d':
-        push(string(wide(take(8))));
-        break;
-      case 'V':
-        push(line());
-        break;
-      case 'S':
-        push(line().replace(/^['"]|['"]$/g, ''));
-        break;
-      case 'U':
-        push(string(bytes[take(1)] as number));
-        break;
-      case 'T':
-        push(string(data.getUint32(take(4), true)));
-        break;
-      case 'B':
-        push(string(data.getUint32(take(4), true)));
-        break;
-      case 'C':
-        push(string(bytes[take(1)] as number));
-        break;
-      case ')':
-      case ']':
-        push([]);
-        break;
-      case 't':
-      case 'l':
-        push(toMark());
-        break;
-      case '\x85':
-        push([pop()]);
-        break;
-      case '\x86': {
-        const b = pop();
-        push([pop(), b]);
-        break;
-      }
-      case '\x87': {
-        const c = pop();
-        const b = pop();
-        push([pop(), b, c]);
-        break;
-      }
-      case '}':
-        push(new Map());
-        break;
-      case 'd': {
-        const pairs = toMark();
-        push(new Map());
-        setItems(pairs);
-        break;
-      }
-      case 's': {
-        const value = pop();
-        const key = pop();
-        setItems([key, value]);
-        break;
-      }
-      case 'u':
-        setItems(toMark());
-        break;
-      case 'a': {
-        const item = pop();
-        append([item]);
-        break;
-      }
-      case 'e':
-        append(toMark());
-        break;
-      case 'q':
-        memo.set(bytes[take(1)] as number, top());
-        break;
-      case 'r':
-        memo.set(data.getUint32(take(4), true), top());
-        break;
-      case 'p':
-        memo.set(Number(line()), top());
-        break;
-      case '\x94':
-        memo.set(memo.size, top());
-        break;
-      case 'h':
-      case 'j':
-      case 'g': {
-        const index = op === 'h' ? (bytes[take(1)] as number) : op === 'j' ? data.getUint32(take(4), true) : Number(line());
-        if (!memo.has(index)) throw bad('it takes up a value that it did not put down');
-        push(memo.get(index));
-        break;
-      }
-      case 'c': {
-        const module = line();
-        push(global(`${module}.${line()}`));
-        break;
-      }
-      case '\x93': {
-        const name = pop();
-        push(global(`${pop()}.${name}`));
-        break;
-      }
-      case 'R':
-        push(reduce());
-        break;
-      case 'Q':
-        push(persistent(pop()));
-        break;
-      case 'b': {
-        // BUILD sets attributes: torch puts a state dict's metadata on it, which holds no tensors.
-        pop();
-        break;
-      }
-      default:
-        throw new Error(`${where} holds a pickle with the instruction 0x${op.charCodeAt(0).toString(16)}, which only data other than tensors needs; only tensors are read`);
-    }
+    const code = u8();
+    if (code === 0x2e) return { value: pop(), end: at }; // STOP
+    const run = instructions[code];
+    if (!run)
+      throw new Error(`the pickle holds the instruction 0x${code.toString(16).padStart(2, '0')}, which building tensors does not need`);
+    run();
   }
 }
+
+function fromLine(text: string): Pickled {
+  if (text === '00' || text === '01') return text === '01';
+  if (!/^-?\d{1,1000}$/.test(text)) throw new Error('the pickle holds a number that is none');
+  return narrow(BigInt(text));
+}
+
+/** Little-endian, two's complement. */
+function fromBytes(bytes: Uint8Array): Pickled {
+  if (bytes.length > 1000) throw new Error('the pickle holds a number too large for use');
+  let value = 0n;
+  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] as number);
+  return narrow(BigInt.asIntN(8 * bytes.length, value));
+}
+
+const narrow = (value: bigint): number | bigint => (value >= -(2n ** 53n) && value <= 2n ** 53n ? Number(value) : value);

@@ -1,76 +1,120 @@
-/** One file in an archive: where its bytes are. */
-export interface ZipEntry {
-  start: number;
-  size: number;
-}
+import type { Source } from './source';
 
-/** What an archive is read from. */
-export interface Bytes {
+/** A file inside an archive. */
+export interface ZipEntry {
+  /** Bytes. */
   readonly size: number;
-  read(start: number, end: number): Promise<Uint8Array>;
+  /** The place of its first byte. Errors: a header of its own that contradicts the directory. */
+  start(): Promise<number>;
 }
 
 const END = 0x06054b50;
-const END64 = 0x06064b50;
-const LOCATOR64 = 0x07064b50;
+const END_64 = 0x06064b50;
+const LOCATOR_64 = 0x07064b50;
 const CENTRAL = 0x02014b50;
 const LOCAL = 0x04034b50;
 const MAX_DIRECTORY = 100_000_000;
 
-/** The files in a zip archive that are stored as they are, which is how torch saves; also in the form for more than 4 GB. */
-export async function readZip(archive: Bytes, where: string): Promise<Map<string, ZipEntry>> {
-  const bad = (problem: string) => new Error(`${where} is no valid zip archive: ${problem}`);
-  const tailStart = Math.max(0, archive.size - 65557);
-  const tail = view(await archive.read(tailStart, archive.size));
-  let end = tail.byteLength - 22;
-  while (end >= 0 && tail.getUint32(end, true) !== END) end--;
-  if (end < 0) throw bad('it has no directory: it is cut off or something else');
-  let count = tail.getUint16(end + 10, true);
-  let size = tail.getUint32(end + 12, true);
-  let offset = tail.getUint32(end + 16, true);
-  if (end >= 20 && tail.getUint32(end - 20, true) === LOCATOR64) {
-    const at = Number(tail.getBigUint64(end - 12, true));
-    if (at + 56 > archive.size) throw bad('its directory lies outside of it');
-    const wide = view(await archive.read(at, at + 56));
-    if (wide.getUint32(0, true) !== END64) throw bad('its directory is damaged');
-    count = Number(wide.getBigUint64(32, true));
-    size = Number(wide.getBigUint64(40, true));
-    offset = Number(wide.getBigUint64(48, true));
+/**
+ * The files of an uncompressed zip archive, also of more than 4 GB. Only directories are read.
+ * Errors: whatever in them contradicts itself or leads out of the file.
+ */
+export async function readZip(source: Source, path: string): Promise<Map<string, ZipEntry>> {
+  const bad = (problem: string) => new Error(`${path} in ${source.describe} is a damaged zip archive: ${problem}`);
+  const size = await source.size(path);
+  const { offset, length, count } = await findDirectory(source, path, size, bad);
+  if (offset + length > size) throw bad(`its directory would lie at bytes ${offset} to ${offset + length} of ${size}`);
+  if (length > MAX_DIRECTORY || count * 46 > length) throw bad(`its directory claims ${count} files in ${length} bytes`);
+  const directory = await source.read(path, offset, offset + length);
+  const view = viewOf(directory);
+  const found = new Map<string, { header: number; size: number }>();
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    if (at + 46 > length || view.getUint32(at, true) !== CENTRAL) throw bad('its directory is broken');
+    const [nameLength, extraLength, commentLength] = [
+      view.getUint16(at + 28, true),
+      view.getUint16(at + 30, true),
+      view.getUint16(at + 32, true),
+    ];
+    const next = at + 46 + nameLength + extraLength + commentLength;
+    if (next > length) throw bad('its directory is cut off');
+    const name = text(directory.subarray(at + 46, at + 46 + nameLength));
+    if (view.getUint16(at + 8, true) & 1) throw bad(`${name} is encrypted`);
+    if (view.getUint16(at + 10, true) !== 0) throw bad(`${name} is compressed, which torch.save never does`);
+    const [plain, packed, header] = sizes(view, at, nameLength, extraLength, bad);
+    if (plain !== packed) throw bad(`${name} is said to have ${plain} bytes and ${packed}`);
+    if (found.has(name)) throw bad(`there are two files ${name}`);
+    found.set(name, { header, size: plain });
+    at = next;
   }
-  if (size > MAX_DIRECTORY || offset + size > archive.size) throw bad('its directory lies outside of it');
-  const directory = view(await archive.read(offset, offset + size));
-  const files = new Map<string, ZipEntry>();
-  for (let i = 0, at = 0; i < count; i++) {
-    if (at + 46 > directory.byteLength || directory.getUint32(at, true) !== CENTRAL) throw bad('its directory is damaged');
-    const [nameLength, extraLength, commentLength] = [directory.getUint16(at + 28, true), directory.getUint16(at + 30, true), directory.getUint16(at + 32, true)];
-    if (at + 46 + nameLength + extraLength + commentLength > directory.byteLength) throw bad('its directory is damaged');
-    const name = new TextDecoder().decode(new Uint8Array(directory.buffer, directory.byteOffset + at + 46, nameLength));
-    const [packed, plain, header] = wideFields(directory, at, at + 46 + nameLength, extraLength);
-    if (directory.getUint16(at + 10, true) !== 0 || packed !== plain) throw bad(`${name} in it is compressed, which torch does not do`);
-    if (header + 30 > archive.size) throw bad(`${name} lies outside of it`);
-    const local = view(await archive.read(header, header + 30));
-    if (local.getUint32(0, true) !== LOCAL) throw bad(`${name} in it is damaged`);
-    const start = header + 30 + local.getUint16(26, true) + local.getUint16(28, true);
-    if (start + plain > archive.size) throw bad(`${name} claims ${plain} bytes, more than there are`);
-    files.set(name, { start, size: plain });
-    at += 46 + nameLength + extraLength + commentLength;
-  }
-  return files;
+  const inOrder = [...found].sort(([, a], [, b]) => a.header - b.header);
+  return new Map(
+    inOrder.map(([name, { header, size }], i) => {
+      const limit = inOrder[i + 1]?.[1].header ?? offset;
+      if (header + 30 + size > limit) throw bad(`${name} of ${size} bytes does not fit where it should be`);
+      const start = async () => {
+        const own = await source.read(path, header, Math.min(limit, header + 30 + 3 * name.length));
+        const ownView = viewOf(own);
+        const nameEnd = 30 + ownView.getUint16(26, true);
+        if (ownView.getUint32(0, true) !== LOCAL || text(own.subarray(30, nameEnd)) !== name)
+          throw bad(`${name} is not where the directory says`);
+        const from = header + nameEnd + ownView.getUint16(28, true);
+        if (from + size > limit) throw bad(`${name} of ${size} bytes does not fit where it is`);
+        return from;
+      };
+      return [name, { size, start }];
+    }),
+  );
 }
 
-/** Sizes and place of a file; where 32 bits are not enough the real values stand in an extra field. */
-function wideFields(directory: DataView, at: number, extra: number, extraLength: number): [packed: number, plain: number, header: number] {
-  const fields = [directory.getUint32(at + 20, true), directory.getUint32(at + 24, true), directory.getUint32(at + 42, true)];
-  // In the extra field the order is: plain size, packed size, place; each only where its short form is full.
-  let from = extra;
-  while (from + 4 <= extra + extraLength && directory.getUint16(from, true) !== 1) from += 4 + directory.getUint16(from + 2, true);
-  let value = from + 4;
-  for (const i of [1, 0, 2])
-    if (fields[i] === 0xffffffff && value + 8 <= extra + extraLength) {
-      fields[i] = Number(directory.getBigUint64(value, true));
-      value += 8;
-    }
-  return fields as [number, number, number];
+async function findDirectory(source: Source, path: string, size: number, bad: (problem: string) => Error) {
+  const from = Math.max(0, size - 22 - 0xffff);
+  const view = viewOf(await source.read(path, from, size));
+  let at = view.byteLength - 22;
+  while (at >= 0 && !(view.getUint32(at, true) === END && at + 22 + view.getUint16(at + 20, true) === view.byteLength)) at--;
+  if (at < 0) throw bad('its end is missing: it is cut off, or no archive');
+  const small = { count: view.getUint16(at + 10, true), length: view.getUint32(at + 12, true), offset: view.getUint32(at + 16, true) };
+  if (at < 20 || view.getUint32(at - 20, true) !== LOCATOR_64) return small;
+  const end = safe(view.getBigUint64(at - 12, true), bad);
+  if (end + 56 > size) throw bad('its end is broken');
+  const wide = viewOf(await source.read(path, end, end + 56));
+  if (wide.getUint32(0, true) !== END_64) throw bad('its end is broken');
+  return {
+    count: safe(wide.getBigUint64(32, true), bad),
+    length: safe(wide.getBigUint64(40, true), bad),
+    offset: safe(wide.getBigUint64(48, true), bad),
+  };
 }
 
-const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** Size, size in the archive, and place of the header; those that do not fit in 32 bits stand in the extra field. */
+function sizes(
+  view: DataView,
+  at: number,
+  nameLength: number,
+  extraLength: number,
+  bad: (problem: string) => Error,
+): [number, number, number] {
+  const values: [number, number, number] = [view.getUint32(at + 24, true), view.getUint32(at + 20, true), view.getUint32(at + 42, true)];
+  const extraEnd = at + 46 + nameLength + extraLength;
+  for (let field = at + 46 + nameLength; field + 4 <= extraEnd; field += 4 + view.getUint16(field + 2, true)) {
+    if (view.getUint16(field, true) !== 1) continue;
+    const fieldEnd = Math.min(extraEnd, field + 4 + view.getUint16(field + 2, true));
+    let next = field + 4;
+    const wide = (value: number) => {
+      if (value !== 0xffffffff) return value;
+      if (next + 8 > fieldEnd) throw bad('its directory lacks a size');
+      next += 8;
+      return safe(view.getBigUint64(next - 8, true), bad);
+    };
+    return [wide(values[0]), wide(values[1]), wide(values[2])];
+  }
+  return values;
+}
+
+function safe(value: bigint, bad: (problem: string) => Error): number {
+  if (value > Number.MAX_SAFE_INTEGER / 4) throw bad(`it speaks of byte ${value}`);
+  return Number(value);
+}
+
+const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

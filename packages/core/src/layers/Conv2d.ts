@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { kind } from '../module/brand';
-import { kaimingUniform, uniform } from '../module/initializers';
+import { kaimingUniform, normal, uniform, zeros } from '../module/initializers';
 import { Module } from '../module/Module';
 import { Parameter } from '../module/Parameter';
 import { conv2d } from '../ops/conv2d';
@@ -18,6 +18,8 @@ export interface Conv2dLayerOptions {
   groups?: number;
   /** @default true */
   bias?: boolean;
+  /** The weight starts from N(0, std) and the bias from 0, as in transformers, instead of as in PyTorch. */
+  std?: number;
 }
 
 const pair = (size: Size): [number, number] => (typeof size === 'number' ? [size, size] : [size[0], size[1]]);
@@ -34,13 +36,13 @@ export class Conv2d extends Module {
 
   constructor(inChannels: number, outChannels: number, kernelSize: Size, options: Conv2dLayerOptions = {}) {
     super();
-    const { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true } = options;
+    const { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true, std } = options;
     if (inChannels % groups !== 0 || outChannels % groups !== 0)
       throw new Error(`${inChannels} channels in and ${outChannels} out cannot be split into ${groups} groups`);
     const shape = [outChannels, inChannels / groups, ...pair(kernelSize)];
     const bound = 1 / Math.sqrt(shape.slice(1).reduce((product, n) => product * n, 1));
-    this.weight = new Parameter(shape, kaimingUniform);
-    this.bias = bias ? new Parameter([outChannels], uniform(-bound, bound)) : null;
+    this.weight = new Parameter(shape, std === undefined ? kaimingUniform : normal(0, std));
+    this.bias = bias ? new Parameter([outChannels], std === undefined ? uniform(-bound, bound) : zeros) : null;
     this.stride = pair(stride);
     this.padding = pair(padding);
     this.dilation = pair(dilation);

@@ -5,16 +5,16 @@ import { Module } from '../module/Module';
 import { Parameter } from '../module/Parameter';
 import { embedding } from '../ops/embedding';
 
-/** A table of vectors, initialised N(0, 1); the padding row is zero and gets no gradient. */
+/** A table of vectors, initialised N(0, std); the padding row is zero and gets no gradient. */
 export class Embedding extends Module {
   static override readonly [kind] = 'Embedding';
   readonly weight: Parameter; // [numEmbeddings, embeddingDim]
   readonly paddingIdx: number | null;
 
-  constructor(numEmbeddings: number, embeddingDim: number, paddingIdx: number | null = null) {
+  constructor(numEmbeddings: number, embeddingDim: number, paddingIdx: number | null = null, std = 1) {
     super();
     const initializer: Initializer = (shape, random) => {
-      const values = normal()(shape, random);
+      const values = normal(0, std)(shape, random);
       if (paddingIdx !== null) values.fill(0, paddingIdx * embeddingDim, (paddingIdx + 1) * embeddingDim);
       return values;
     };

@@ -9,6 +9,7 @@ import { Dropout } from './Dropout';
 import { Embedding } from './Embedding';
 import { LayerNorm } from './LayerNorm';
 import { RMSNorm } from './RMSNorm';
+import { TimeConv } from './TimeConv';
 
 beforeAll(async () => {
   await tf.setBackend('wasm');
@@ -64,5 +65,22 @@ describe('layers', () => {
     const before = tf.memory().numTensors;
     disposeModule(layer);
     expect(tf.memory().numTensors).toBe(before - 2);
+  });
+
+  it('TimeConv is a convolution over one dimension', () => {
+    const [layer, image] = [
+      new TimeConv(2, 3, 3, { stride: 2, padding: 1 }),
+      new Conv2d(2, 3, [1, 3], { stride: [1, 2], padding: [0, 1] }),
+    ];
+    initialize(layer);
+    expect([...namedParameters(layer)].map(([name, { shape }]) => [name, shape])).toEqual([
+      ['weight', [3, 2, 3]],
+      ['bias', [3]],
+    ]);
+    image.weight.set(values(layer.weight.value));
+    image.bias?.set(values(layer.bias.value));
+    const x = tf.tensor3d([1, -2, 0.5, 3, 4, -1, 2, 2, 0, 1], [1, 5, 2]);
+    expect(layer.forward(x).shape).toEqual([1, 3, 3]);
+    expectClose(layer.forward(x), values(image.forward(tf.reshape(x, [1, 1, 5, 2]))));
   });
 });

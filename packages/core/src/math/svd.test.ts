@@ -9,7 +9,8 @@ const product = (a: ArrayLike<number>, b: ArrayLike<number>, n: number, k: numbe
     for (let i = 0; i < k; i++) sum += (a[Math.floor(at / m) * k + i] as number) * (b[i * m + (at % m)] as number);
     return sum;
   });
-const largest = (a: ArrayLike<number>, b: ArrayLike<number>) => Array.from(a).reduce((max, x, i) => Math.max(max, Math.abs(x - (b[i] as number))), 0);
+const largest = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  Array.from(a).reduce((max, x, i) => Math.max(max, Math.abs(x - (b[i] as number))), 0);
 
 it.each([
   [5, 3],

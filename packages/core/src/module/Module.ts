@@ -46,8 +46,8 @@ export function getModule(root: Module, path: string): Module {
   return node;
 }
 
-/** Puts another node in the place of the one at a path. */
-export function replaceModule(root: Module, path: string, replacement: Module): void {
+/** Puts another module or parameter in the place of the one at a path. */
+export function replaceModule(root: Module, path: string, replacement: Module | Parameter): void {
   const cut = path.lastIndexOf('.');
   let parent: unknown = root;
   for (const key of cut < 0 ? [] : path.slice(0, cut).split('.')) parent = (parent as Record<string, unknown>)[key];

@@ -4,6 +4,12 @@ import { type Initializer, zeros } from './initializers';
 import { defaultGenerator, type Generator } from './random';
 
 /**
+ * What a parameter is to its module: a weight; a buffer, which is saved with the weights but neither counted nor trained by
+ * gradients; a counter, a buffer of whole numbers; or a constant, which is counted but neither saved nor trained.
+ */
+export type ParameterRole = 'weight' | 'buffer' | 'counter' | 'constant';
+
+/**
  * A named weight of a module: first a shape alone, later values.
  *
  * Counting, matching and planning need only the shape; `value` exists after `assign` or `initialize`.
@@ -12,18 +18,31 @@ import { defaultGenerator, type Generator } from './random';
 export class Parameter {
   static readonly [kind] = 'Parameter';
   readonly shape: readonly number[];
-  /** Whether training updates it. */
-  trainable: boolean;
+  readonly role: ParameterRole;
   /** The type its file gave it, until its values change; saving writes untouched values back as they came. */
   storedAs: string | undefined;
   readonly #initializer: Initializer;
+  #trainable: boolean;
   #variable: tf.Variable | undefined;
   #transposed: tf.Tensor2D | undefined;
 
-  constructor(shape: readonly number[], initializer: Initializer = zeros, trainable = true) {
+  constructor(shape: readonly number[], initializer: Initializer = zeros, trainable = true, role: ParameterRole = 'weight') {
     this.shape = shape;
-    this.trainable = trainable;
+    this.role = role;
+    this.storedAs = role === 'counter' ? 'I64' : undefined;
+    this.#trainable = trainable && role === 'weight';
     this.#initializer = initializer;
+  }
+
+  /** Whether training updates it; only a weight can be trained. */
+  get trainable(): boolean {
+    return this.#trainable;
+  }
+
+  set trainable(trainable: boolean) {
+    this.#trainable = trainable && this.role === 'weight';
+    // tfjs asks the variable itself.
+    if (this.#variable) (this.#variable as { trainable: boolean }).trainable = this.#trainable;
   }
 
   get size(): number {
@@ -38,7 +57,9 @@ export class Parameter {
   /** The values. The parameter owns them: never dispose them. */
   get value(): tf.Variable {
     if (!this.#variable)
-      throw new Error(`this parameter of shape [${this.shape}] has no values yet: load weights into the model or call initialize(model) first`);
+      throw new Error(
+        `this parameter of shape [${this.shape}] has no values yet: load weights into the model or call initialize(model) first`,
+      );
     return this.#variable;
   }
 
@@ -53,10 +74,10 @@ export class Parameter {
   assign(values: tf.Tensor): void {
     if (values.shape.length !== this.shape.length || values.shape.some((n, i) => n !== this.shape[i]))
       throw new Error(`a parameter of shape [${this.shape}] cannot take values of shape [${values.shape}]`);
-    this.storedAs = undefined;
+    this.storedAs = this.role === 'counter' ? 'I64' : undefined;
     this.#dropTransposed();
     if (this.#variable) this.#variable.assign(values as tf.Tensor<tf.Rank>);
-    else this.#variable = tf.variable(values, this.trainable);
+    else this.#variable = tf.variable(values, this.#trainable);
   }
 
   /** Takes values from memory, row-major. */
@@ -73,7 +94,7 @@ export class Parameter {
 
   /** A parameter of its own with the same values (shared until either changes). */
   clone(): Parameter {
-    const copy = new Parameter(this.shape, this.#initializer, this.trainable);
+    const copy = new Parameter(this.shape, this.#initializer, this.#trainable, this.role);
     if (this.#variable) copy.assign(this.#variable);
     copy.storedAs = this.storedAs;
     return copy;

@@ -8,11 +8,20 @@ const size = (shape: readonly number[]) => shape.reduce((product, n) => product 
 export const zeros: Initializer = (shape) => new Float32Array(size(shape));
 export const ones: Initializer = (shape) => new Float32Array(size(shape)).fill(1);
 
-export const constant = (value: number): Initializer => (shape) => new Float32Array(size(shape)).fill(value);
+export const constant =
+  (value: number): Initializer =>
+  (shape) =>
+    new Float32Array(size(shape)).fill(value);
 
-export const normal = (mean = 0, std = 1): Initializer => (shape, random) => random.normal(size(shape), mean, std);
+export const normal =
+  (mean = 0, std = 1): Initializer =>
+  (shape, random) =>
+    random.normal(size(shape), mean, std);
 
-export const uniform = (low: number, high: number): Initializer => (shape, random) => random.uniform(size(shape), low, high);
+export const uniform =
+  (low: number, high: number): Initializer =>
+  (shape, random) =>
+    random.uniform(size(shape), low, high);
 
 /** What PyTorch gives the weight of a linear or convolution layer: U(±1/√fan_in), fan_in = all dimensions but the first. */
 export const kaimingUniform: Initializer = (shape, random) => {
@@ -21,4 +30,7 @@ export const kaimingUniform: Initializer = (shape, random) => {
 };
 
 /** Given values, copied at each use. */
-export const values = (data: ArrayLike<number>): Initializer => () => Float32Array.from(data);
+export const values =
+  (data: ArrayLike<number>): Initializer =>
+  () =>
+    Float32Array.from(data);

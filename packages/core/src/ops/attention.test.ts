@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkGradients } from '../../../testing/src/gradcheck';
 import { manualSeed } from '../module/random';
-import { attention, type AttentionOptions, mergeHeads, splitHeads } from './attention';
+import { type AttentionOptions, attention, mergeHeads, splitHeads } from './attention';
 import { difference, tensor } from './random.testing';
 
 beforeAll(async () => {
@@ -67,5 +67,24 @@ describe('attention', () => {
     expect(difference(mergeHeads(heads), x)).toBe(0);
     checkGradients((a) => splitHeads(a as tf.Tensor2D, B, 2), [x]);
     checkGradients((a) => mergeHeads(a as tf.Tensor4D), [heads]);
+  });
+
+  it('leaves positions out: their queries are zeros, their outputs are not there', () => {
+    const rows = Int32Array.of(0, 2, 3);
+    const layout = { batch: B, length: T, rows };
+    const x = tensor([rows.length, 2 * D]);
+    const heads = splitHeads(x, layout, 2);
+    const whole = mergeHeads(heads); // [B·T, 2·D]
+    expect(difference(tf.gather(whole, tf.tensor1d(rows, 'int32')), x)).toBe(0);
+    expect(Array.from(tf.sum(tf.abs(whole), 1).dataSync(), (total) => total > 0)).toEqual([true, false, true, true, false, false]);
+    checkGradients((a) => splitHeads(a as tf.Tensor2D, layout, 2), [x]);
+    const given = inputs(2, 2);
+    expect(
+      difference(
+        call(...(given as [tf.Tensor, tf.Tensor, tf.Tensor]), { rows }),
+        tf.gather(call(...(given as [tf.Tensor, tf.Tensor, tf.Tensor])), tf.tensor1d(rows, 'int32')),
+      ),
+    ).toBe(0);
+    checkGradients((q, k, v) => call(q as tf.Tensor, k as tf.Tensor, v as tf.Tensor, { rows }), given);
   });
 });

@@ -3,6 +3,14 @@ import { differentiable } from './differentiable';
 import { dropoutMask } from './dropout';
 import { matMul } from './matMul';
 
+/** How the rows of flat activations [N, C] stand in a batch: N = B·T or, of a padded batch, only the positions in `rows`. */
+export interface BatchLayout {
+  batch: number; // B
+  length: number; // T
+  /** Ascending numbers among the B·T positions. @default all */
+  rows?: Int32Array | undefined;
+}
+
 export interface AttentionOptions {
   /** [B, H, T, D] */
   query: tf.Tensor4D;
@@ -12,7 +20,7 @@ export interface AttentionOptions {
   value: tf.Tensor4D;
   /** What scores are multiplied with, as a rule 1/√D. */
   scale: number;
-  /** Added to the scores: [B or 1, 1, T or 1, S]; finite, no gradient. */
+  /** Added to the scores: [B or 1, H or 1, T or 1, S]; finite, no gradient. */
   mask?: tf.Tensor | undefined;
   /** Added to the scores, with a gradient: [B or 1, H, T, S]. */
   bias?: tf.Tensor | undefined;
@@ -21,14 +29,16 @@ export interface AttentionOptions {
   /** The rate at which probabilities are dropped while `training`. @default 0 */
   dropout?: number | undefined;
   training?: boolean | undefined;
+  /** The positions of the query whose outputs are wanted, ascending numbers among B·T. @default all */
+  rows?: Int32Array | undefined;
 }
 
 /**
  * softmax(query·keyᵀ·scale + bias + mask)·value as one operation; keys shared by several heads are not repeated.
- * @returns [B·T, H·D]
+ * @returns [B·T, H·D], or [N, H·D] for N `rows`
  */
 export function attention(options: AttentionOptions): tf.Tensor2D {
-  const { query, key, value, scale, mask, bias, softcap, dropout = 0, training = false } = options;
+  const { query, key, value, scale, mask, bias, softcap, dropout = 0, training = false, rows: kept } = options;
   const [B, H, T, D] = query.shape;
   const [, shared, S] = key.shape;
   const valueSize = value.shape[3];
@@ -39,7 +49,8 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
   const rows = [B * shared, groups * T];
   const flat = (t: tf.Tensor, inner: number) => tf.reshape(t, [B * shared, -1, inner]) as tf.Tensor3D;
   const scoreShape: [number, number, number, number] = [B, H, T, S];
-  const merge = (t: tf.Tensor3D) => mergeRows(tf.reshape(t, [B, H, T, valueSize])); // [B·T, H·D]
+  const merge = (t: tf.Tensor3D) => mergeRows(tf.reshape(t, [B, H, T, valueSize]), kept); // [N, H·D]
+  const layout: BatchLayout = { batch: B, length: T, rows: kept };
   const dropping = training && dropout > 0;
 
   const inputs: Record<string, tf.Tensor> = { query, key, value };
@@ -71,7 +82,7 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
       ];
       const drop = dropping ? (others.shift() as tf.Tensor3D) : undefined;
       const capped = others.shift();
-      const separate = (t: tf.Tensor2D) => flat(splitRows(t, B, H), valueSize); // [B·Hkv, G·T, D]
+      const separate = (t: tf.Tensor2D) => flat(splitRows(t, layout, H), valueSize); // [B·Hkv, G·T, D]
       const d = tf.tidy(() => separate(dy));
       // The gradient of the scores before and after the cap, shared by what lies behind them.
       const [dCapped, dScores] = tf.tidy((): [tf.Tensor3D, tf.Tensor3D] => {
@@ -96,16 +107,18 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
 }
 
 /**
- * The heads of flat activations.
- * @param x [B·T, H·D]
+ * The heads of flat activations; positions that are left out become zeros.
+ * @param x [N, H·D]
+ * @param layout how the rows stand in the batch, or B where all positions are there
  * @returns [B, H, T, D]
  */
-export function splitHeads(x: tf.Tensor2D, batch: number, heads: number): tf.Tensor4D {
+export function splitHeads(x: tf.Tensor2D, layout: number | BatchLayout, heads: number): tf.Tensor4D {
+  const { batch, length, rows } = typeof layout === 'number' ? { batch: layout, length: x.shape[0] / layout, rows: undefined } : layout;
   return differentiable(
     { x: x as tf.Tensor },
     {
-      forward: () => splitRows(x, batch, heads) as tf.Tensor,
-      backward: (dy) => ({ x: () => mergeRows(dy as tf.Tensor4D) }),
+      forward: () => splitRows(x, { batch, length, rows }, heads) as tf.Tensor,
+      backward: (dy) => ({ x: () => mergeRows(dy as tf.Tensor4D, rows) }),
     },
   ) as tf.Tensor4D;
 }
@@ -116,22 +129,43 @@ export function splitHeads(x: tf.Tensor2D, batch: number, heads: number): tf.Ten
  * @returns [B·T, H·D]
  */
 export function mergeHeads(x: tf.Tensor4D): tf.Tensor2D {
-  const [batch, heads] = x.shape;
+  const [batch, heads, length] = x.shape;
   return differentiable(
     { x: x as tf.Tensor },
     {
       forward: () => mergeRows(x) as tf.Tensor,
-      backward: (dy) => ({ x: () => splitRows(dy as tf.Tensor2D, batch, heads) }),
+      backward: (dy) => ({ x: () => splitRows(dy as tf.Tensor2D, { batch, length }, heads) }),
     },
   ) as tf.Tensor2D;
 }
 
-function splitRows(x: tf.Tensor2D, batch: number, heads: number): tf.Tensor4D {
-  const [count, width] = x.shape;
-  return tf.transpose(tf.reshape(x, [batch, count / batch, heads, width / heads]), [0, 2, 1, 3]); // [B, H, T, D]
+/**
+ * Activations of all positions; those that are left out become zeros.
+ * @param x [N, C]
+ * @returns [B·T, C]
+ */
+export function spreadRows(x: tf.Tensor2D, layout: BatchLayout): tf.Tensor2D {
+  const { rows } = layout;
+  if (!rows) return x;
+  return differentiable(
+    { x: x as tf.Tensor },
+    {
+      forward: () => allRows(x, layout) as tf.Tensor,
+      backward: (dy) => ({ x: () => tf.gather(dy, tf.tensor1d(rows, 'int32')) }),
+    },
+  ) as tf.Tensor2D;
 }
 
-function mergeRows(x: tf.Tensor4D): tf.Tensor2D {
+const allRows = (x: tf.Tensor2D, { batch, length, rows }: BatchLayout): tf.Tensor2D =>
+  rows ? tf.scatterND(tf.tensor2d(rows, [rows.length, 1], 'int32'), x, [batch * length, x.shape[1]]) : x;
+
+function splitRows(x: tf.Tensor2D, layout: BatchLayout, heads: number): tf.Tensor4D {
+  const { batch, length } = layout;
+  return tf.transpose(tf.reshape(allRows(x, layout), [batch, length, heads, x.shape[1] / heads]), [0, 2, 1, 3]); // [B, H, T, D]
+}
+
+function mergeRows(x: tf.Tensor4D, rows?: Int32Array): tf.Tensor2D {
   const [batch, heads, positions, size] = x.shape;
-  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch * positions, heads * size]); // [B·T, H·D]
+  const all = tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch * positions, heads * size]) as tf.Tensor2D; // [B·T, H·D]
+  return rows ? tf.gather(all, tf.tensor1d(rows, 'int32')) : all;
 }

@@ -2,7 +2,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkGradients } from '../../../testing/src/gradcheck';
-import { conv2d, type Conv2dOptions } from './conv2d';
+import { type Conv2dOptions, conv2d } from './conv2d';
 import { expectClose, parameter, tensor } from './random.testing';
 
 beforeAll(async () => {
@@ -62,6 +62,17 @@ describe('conv2d', () => {
     // Linear in every input, so a large step has no error but less rounding.
     checkGradients((a) => conv2d(a as tf.Tensor4D, weight, bias, options), [x, weight, bias], { epsilon: 0.5 });
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('takes a kernel without a height', () => {
+    const [x, flat] = [tensor<tf.Tensor4D>([2, 1, 7, 3]), parameter([4, 3, 3])];
+    const whole = parameter([4, 3, 1, 3]);
+    whole.set(flat.value.dataSync() as Float32Array);
+    const options: Conv2dOptions = { stride: [1, 2], padding: [0, 1] };
+    const y = conv2d(x, flat, null, options);
+    expect(y.shape).toEqual([2, 1, 4, 4]);
+    expectClose(y, Array.from(conv2d(x, whole, null, options).dataSync()));
+    checkGradients((a) => conv2d(a as tf.Tensor4D, flat, null, options), [x, flat], { epsilon: 0.5 });
   });
 
   it('says what does not fit', () => {

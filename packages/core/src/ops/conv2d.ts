@@ -13,21 +13,25 @@ export interface Conv2dOptions {
   dilation?: readonly [number, number] | undefined;
   /** Into how many groups channels are split that do not see each other. @default 1 */
   groups?: number | undefined;
+  /** The kernel's height and width, where the weight is flat. */
+  kernelSize?: readonly [number, number] | undefined;
 }
 
 /**
  * A two-dimensional convolution.
  * @param x [B, height, width, in]
- * @param weight [out, in / groups, kernel height, kernel width]
+ * @param weight [out, in / groups, kernel height, kernel width], or without the height where it is 1, or flat: [out, in / groups · kernel height · kernel width]
  * @param bias [out]
  * @returns [B, height', width', out]
  */
 export function conv2d(x: tf.Tensor4D, weight: Parameter, bias: Parameter | null = null, options: Conv2dOptions = {}): tf.Tensor4D {
-  const plan = patches(x.shape, weight.shape as number[], options);
+  const { shape } = weight;
+  const kernelShape = kernelShapeOf(shape, options);
+  const plan = patches(x.shape, kernelShape, options);
   const { groups, positions, taps, groupIn, groupOut, outShape } = plan;
   const depthwise = groups > 1 && groupIn === 1 && groupOut === 1;
   const each = <T>(f: (g: number) => T): T[] => Array.from({ length: groups }, (_, g) => f(g));
-  const values = () => weight.value as unknown as tf.Tensor4D;
+  const values = () => tf.reshape(weight.value as tf.Tensor, kernelShape);
 
   /** A group's patches, [N, taps·in]. */
   const rows = (unfolded: tf.Tensor3D, g: number): tf.Tensor2D =>
@@ -69,15 +73,22 @@ export function conv2d(x: tf.Tensor4D, weight: Parameter, bias: Parameter | null
       },
       weight: () => {
         const unfolded = plan.unfold(saved as tf.Tensor4D);
-        if (depthwise) return tf.reshape(tf.transpose(tf.sum(tf.mul(unfolded, channelRows(dy)), 0)), [...weight.shape]);
-        const [, , height, width] = weight.shape as [number, number, number, number];
+        if (depthwise) return tf.reshape(tf.transpose(tf.sum(tf.mul(unfolded, channelRows(dy)), 0)), [...shape]);
+        const [, , height, width] = kernelShape;
         const parts = each((g) => {
           const product = matMul(rows(unfolded, g), columns(dy, g), true); // [taps·in, out]
           return tf.transpose(tf.reshape(product, [height, width, groupIn, groupOut]), [3, 2, 0, 1]);
         });
-        return tf.concat(parts, 0);
+        return tf.reshape(tf.concat(parts, 0), [...shape]);
       },
       bias: () => tf.sum(tf.reshape(dy, [positions, groups * groupOut]), 0),
     }),
   });
+}
+
+function kernelShapeOf(shape: readonly number[], { kernelSize }: Conv2dOptions): [number, number, number, number] {
+  const [out, columns, ...size] = shape as [number, number, ...number[]];
+  if (size.length > 0) return [out, columns, size.length === 1 ? 1 : (size[0] as number), size.at(-1) as number];
+  if (!kernelSize) throw new Error('a flat kernel needs kernelSize, its height and width');
+  return [out, columns / (kernelSize[0] * kernelSize[1]), ...kernelSize];
 }

@@ -57,6 +57,21 @@ export function tanh<T extends tf.Tensor>(x: T): T {
   );
 }
 
+/** cap·tanh(x / cap): x itself where it is small, never beyond ±cap. */
+export function softcap<T extends tf.Tensor>(x: T, cap: number): T {
+  return differentiable<{ x: tf.Tensor }, T>(
+    { x },
+    {
+      forward: (save) => {
+        const bounded = tf.tanh(tf.div(x, cap));
+        save([bounded]);
+        return tf.mul(bounded, cap) as T;
+      },
+      backward: (dy, [bounded]) => ({ x: () => tf.sub(dy, tf.mul(dy, tf.square(bounded as T))) }),
+    },
+  );
+}
+
 /** Undoes a broadcast: sums over the dimensions it repeated. */
 function sumTo(x: tf.Tensor, shape: number[]): tf.Tensor {
   const lead = x.rank - shape.length;

@@ -13,22 +13,15 @@ import { scatterRows } from './scatterRows';
 export function embedding(ids: tf.Tensor1D, weight: Parameter, paddingIdx: number | null = null): tf.Tensor2D {
   const table = weight.value as unknown as tf.Tensor2D;
   if (!weight.trainable) return tf.gather(table, ids); // [N, C]
+  // Read before the engine gets them: ids that lie on a graphics card could not be read in the midst of a backward pass.
+  const rows = ids.dataSync<'int32'>().slice();
   return differentiable<{ weight: tf.Tensor }, tf.Tensor2D>(
     { weight: weight.value },
     {
-      forward: (save) => {
-        save([ids]);
-        return tf.gather(table, ids); // [N, C]
-      },
-      backward: (dy, [saved]) => ({
-        weight: () => {
-          const rows = (saved as tf.Tensor1D).dataSync<'int32'>();
-          return scatterRows(
-            dy,
-            paddingIdx === null ? rows : rows.map((row) => (row === paddingIdx ? -1 : row)),
-            weight.shape[0] as number,
-          );
-        },
+      forward: () => tf.gather(table, ids), // [N, C]
+      backward: (dy) => ({
+        weight: () =>
+          scatterRows(dy, paddingIdx === null ? rows : rows.map((row) => (row === paddingIdx ? -1 : row)), weight.shape[0] as number),
       }),
     },
   );

@@ -12,8 +12,16 @@ import { matMul } from './matMul';
  */
 export function linear(x: tf.Tensor2D, weight: Parameter, bias?: Parameter | null): tf.Tensor2D {
   const w = weight.value as unknown as tf.Tensor2D;
-  const forward = (): tf.Tensor2D => (tf.getBackend() === 'wasm' && !weight.trainable ? tf.matMul(x, weight.transposed) : matMul(x, w, false, true)); // [N, out]
-  return affine(x, weight, bias, forward, (dy) => matMul(dy, w), (dy, saved) => matMul(dy, saved, true));
+  const forward = (): tf.Tensor2D =>
+    tf.getBackend() === 'wasm' && !weight.trainable ? tf.matMul(x, weight.transposed) : matMul(x, w, false, true); // [N, out]
+  return affine(
+    x,
+    weight,
+    bias,
+    forward,
+    (dy) => matMul(dy, w),
+    (dy, saved) => matMul(dy, saved, true),
+  );
 }
 
 /**
@@ -25,8 +33,16 @@ export function linear(x: tf.Tensor2D, weight: Parameter, bias?: Parameter | nul
  */
 export function linearTransposed(x: tf.Tensor2D, weight: Parameter, bias?: Parameter | null): tf.Tensor2D {
   const w = weight.value as unknown as tf.Tensor2D;
-  const inputGradient = (dy: tf.Tensor2D): tf.Tensor2D => (tf.getBackend() === 'wasm' && !weight.trainable ? tf.matMul(dy, weight.transposed) : matMul(dy, w, false, true));
-  return affine(x, weight, bias, () => matMul(x, w), inputGradient, (dy, saved) => matMul(saved, dy, true));
+  const inputGradient = (dy: tf.Tensor2D): tf.Tensor2D =>
+    tf.getBackend() === 'wasm' && !weight.trainable ? tf.matMul(dy, weight.transposed) : matMul(dy, w, false, true);
+  return affine(
+    x,
+    weight,
+    bias,
+    () => matMul(x, w),
+    inputGradient,
+    (dy, saved) => matMul(saved, dy, true),
+  );
 }
 
 function affine(

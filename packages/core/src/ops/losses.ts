@@ -33,6 +33,33 @@ export function binaryCrossEntropyWithLogits(x: tf.Tensor, targets: tf.Tensor): 
   );
 }
 
+/**
+ * The mean over rows of -Σ targets·log softmax(logits), where a row's target is a weight for each class.
+ * @param logits [N, V]
+ * @param targets [N, V]; they get no gradient
+ */
+export function softCrossEntropy(logits: tf.Tensor2D, targets: tf.Tensor): tf.Scalar {
+  checkShapes(logits, targets);
+  const [count] = logits.shape;
+  return differentiable<{ logits: tf.Tensor }, tf.Scalar>(
+    { logits },
+    {
+      forward: (save) => {
+        const logProbabilities = tf.logSoftmax(logits);
+        save([logProbabilities, targets]);
+        return tf.div(tf.sum(tf.mul(logProbabilities, targets)), -count) as tf.Scalar;
+      },
+      backward: (dy, saved) => ({
+        logits: () => {
+          const [logProbabilities, wanted] = saved as [tf.Tensor, tf.Tensor];
+          const weight = tf.sum(wanted, 1, true); // [N, 1]
+          return tf.mul(tf.sub(tf.mul(tf.exp(logProbabilities), weight), wanted), tf.div(dy, count));
+        },
+      }),
+    },
+  );
+}
+
 function checkShapes(x: tf.Tensor, targets: tf.Tensor): void {
   if (!tf.util.arraysEqual(x.shape, targets.shape))
     throw new Error(`predictions of shape [${x.shape}] need targets of that shape, not [${targets.shape}]`);

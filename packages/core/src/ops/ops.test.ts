@@ -2,20 +2,20 @@ import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkGradients } from '../../../testing/src/gradcheck';
-import { manualSeed } from '../module/random';
 import { isA } from '../module/brand';
 import { Parameter } from '../module/Parameter';
+import { manualSeed } from '../module/random';
 import { activation, swiglu } from './activations';
 import { dropout } from './dropout';
-import { add, multiply, scale, tanh } from './elementwise';
+import { add, multiply, scale, softcap, tanh } from './elementwise';
 import { embedding } from './embedding';
 import { linear, linearTransposed } from './linear';
-import { binaryCrossEntropyWithLogits, meanSquaredError } from './losses';
+import { binaryCrossEntropyWithLogits, meanSquaredError, softCrossEntropy } from './losses';
 import { lowRank } from './lowRank';
 import { layerNorm, rmsNorm } from './norms';
 import { difference, expectClose, parameter, tensor } from './random.testing';
 import { rotary } from './rotary';
-import { concat, gatherRows, mean, reshape, slice, sum, transpose } from './shapes';
+import { concat, gatherRows, mean, meanRows, reshape, slice, sum, transpose } from './shapes';
 
 beforeAll(async () => {
   await tf.setBackend('wasm');
@@ -34,11 +34,13 @@ const cases: Record<string, () => [Function, (tf.Tensor | Parameter)[]]> = {
   'multiply by [N, 1]': () => [multiply as Function, [x(), tensor([4, 1])]],
   scale: () => [(a) => scale(a, -1.5), [x()]],
   tanh: () => [tanh as Function, [x()]],
+  softcap: () => [(a) => softcap(a, 1.5), [x()]],
   reshape: () => [(a) => tanh(reshape(a, [3, 8])), [x()]],
   transpose: () => [(a) => tanh(transpose(a, [2, 0, 1])), [tensor([2, 3, 4])]],
   concat: () => [(a, b) => concat([a, b, a], -1), [x(), tensor([4, 2])]],
   slice: () => [(a) => slice(a, [1, 2], [2, -1]), [x()]],
   gatherRows: () => [(a) => gatherRows(a as Two, [2, 0, 2, 3, 2]), [x()]],
+  meanRows: () => [(a) => meanRows(a as Two, 2), [x()]],
   sum: () => [(a) => sum(tanh(a)), [x()]],
   mean: () => [(a) => mean(tanh(a)), [x()]],
   embedding: () => {
@@ -53,10 +55,15 @@ const cases: Record<string, () => [Function, (tf.Tensor | Parameter)[]]> = {
     const weight = parameter([6]);
     return [(a) => rmsNorm(a as Two, weight, 1e-2), [x(), weight]];
   },
+  'rmsNorm, weight from 0': () => {
+    const weight = parameter([6]);
+    return [(a) => rmsNorm(a as Two, weight, 1e-2, 1), [x(), weight]];
+  },
   swiglu: () => [swiglu as Function, [x(), x()]],
   rotary: () => [(a) => rotary(a as Two, tf.cos(angles(6)), tf.sin(angles(6)), 2), [tensor([4, 12])]],
   'rotary of a part': () => [(a) => rotary(a as Two, tf.cos(angles(4)), tf.sin(angles(4)), 2), [tensor([4, 12])]],
   meanSquaredError: () => [(a) => meanSquaredError(a, angles(6)), [x()]],
+  softCrossEntropy: () => [(a) => softCrossEntropy(a as tf.Tensor2D, angles(6)), [x()]],
   binaryCrossEntropyWithLogits: () => [(a) => binaryCrossEntropyWithLogits(a, tf.sigmoid(angles(6))), [x()]],
   linear: () => {
     const [weight, bias] = [parameter([3, 6]), parameter([3])];
@@ -125,6 +132,20 @@ describe('values', () => {
 
   it('relu passes gradients where x is positive', () => {
     expect(values(tf.grad(activation('relu'))(tf.tensor1d([-1, 2, 3])))).toEqual([0, 1, 1]);
+  });
+
+  it('meanRows averages neighbours', () => {
+    expectClose(meanRows(tf.tensor2d([1, 2, 3, 5, 0, 0, 4, 8], [4, 2]), 2), [2, 3.5, 2, 4]);
+  });
+
+  it('softcap bounds what is large', () => {
+    expectClose(softcap(tf.tensor1d([-100, -1, 0, 0.01, 50]), 2), [-2, -2 * Math.tanh(0.5), 0, 2 * Math.tanh(0.005), 2]);
+  });
+
+  it('rmsNorm takes weights that count from an offset', () => {
+    const [a, weight, whole] = [x(), parameter([6]), parameter([6])];
+    whole.assign(tf.add(weight.value, 1));
+    expect(difference(rmsNorm(a, weight, 1e-6, 1), rmsNorm(a, whole))).toBe(0);
   });
 
   it('rotary turns pairs of the two halves', () => {

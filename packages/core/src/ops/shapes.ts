@@ -83,6 +83,23 @@ export function mean(x: tf.Tensor): tf.Scalar {
   return total(x, 1 / x.size);
 }
 
+/**
+ * The mean of each group of rows that follow one another.
+ * @param x [groups·T, C]
+ * @returns [groups, C]
+ */
+export function meanRows(x: tf.Tensor2D, groups: number): tf.Tensor2D {
+  const [count, width] = x.shape;
+  const each = count / groups;
+  return differentiable<{ x: tf.Tensor }, tf.Tensor2D>(
+    { x },
+    {
+      forward: () => tf.mean(tf.reshape(x, [groups, each, width]), 1) as tf.Tensor2D,
+      backward: (dy) => ({ x: () => tf.reshape(tf.tile(tf.div(tf.reshape(dy, [groups, 1, width]), each), [1, each, 1]), [count, width]) }),
+    },
+  );
+}
+
 function total(x: tf.Tensor, factor: number): tf.Scalar {
   const { shape } = x;
   return differentiable<{ x: tf.Tensor }, tf.Scalar>(

@@ -24,7 +24,12 @@ export class ModulesToSaveWrapper extends Module {
   }
 
   forward(...inputs: unknown[]): unknown {
-    if (this.rows) return computeByRows(inputs[0] as tf.Tensor, this.rows, (x, name) => this.#forwardOf(name === BASE ? undefined : name)(x) as tf.Tensor);
+    if (this.rows)
+      return computeByRows(
+        inputs[0] as tf.Tensor | tf.Tensor[],
+        this.rows,
+        (x, name) => this.#forwardOf(name === BASE ? undefined : name)(x) as tf.Tensor,
+      );
     return this.#forwardOf(this.active)(...inputs);
   }
 
@@ -53,11 +58,13 @@ export interface SavedModules {
 export function saveModules(base: Module, adapter: string, names: readonly string[]): SavedModules {
   const wrappers: Record<string, ModulesToSaveWrapper> = {};
   for (const [key, module] of [...namedModules(base)]) {
-    if (key === '' || Object.keys(wrappers).some((outer) => key.startsWith(`${outer}.`)) || !names.some((name) => key.endsWith(name))) continue;
+    if (key === '' || Object.keys(wrappers).some((outer) => key.startsWith(`${outer}.`)) || !names.some((name) => key.endsWith(name)))
+      continue;
     if (isInside(base, key)) continue;
     if (isA(module, AdapterLayer))
       throw new Error(`modules_to_save names "${key}", which is adapted already: take it out of modules_to_save or out of target_modules`);
-    if (typeof (module as { forward?: unknown }).forward !== 'function') throw new Error(`modules_to_save names "${key}", which is a container and not a layer: name the layers in it`);
+    if (typeof (module as { forward?: unknown }).forward !== 'function')
+      throw new Error(`modules_to_save names "${key}", which is a container and not a layer: name the layers in it`);
     wrappers[key] = isA(module, ModulesToSaveWrapper) ? module : new ModulesToSaveWrapper(module);
   }
   for (const [key, wrapper] of Object.entries(wrappers)) {
@@ -86,7 +93,8 @@ export function saveModules(base: Module, adapter: string, names: readonly strin
         if (keepTrained) replaceModule(base, key, copy);
         else disposeModule(copy);
         if (wrapper.active === adapter) wrapper.active = undefined;
-        if (!keepTrained && Object.keys(wrapper.modules_to_save).length === 0 && getModule(base, key) === wrapper) replaceModule(base, key, wrapper.original_module);
+        if (!keepTrained && Object.keys(wrapper.modules_to_save).length === 0 && getModule(base, key) === wrapper)
+          replaceModule(base, key, wrapper.original_module);
       }
     },
   };

@@ -11,7 +11,10 @@ export type PeftConfig = Config;
 
 export const PeftConfig = {
   /** Reads `adapter_config.json` from a folder, a hub repository or files in memory; the method is found by its `peft_type`. */
-  async fromPretrained<T extends AnyTuner>(where: Location, { tuners = [], ...hub }: HubOptions & { tuners?: readonly T[] } = {}): Promise<Tuned<T>> {
+  async fromPretrained<T extends AnyTuner>(
+    where: Location,
+    { tuners = [], ...hub }: HubOptions & { tuners?: readonly T[] } = {},
+  ): Promise<Tuned<T>> {
     return readConfig<T>(await openSource(where, hub), tuners);
   },
 

@@ -1,21 +1,25 @@
-import { isA, kind } from '../module/brand';
-import { Module, namedModules, parameters, setTraining } from '../module/Module';
-import type { Parameter } from '../module/Parameter';
-import type { HubOptions } from '../files/hub';
+import type * as tf from '@tensorflow/tfjs-core';
+import { type HubOptions, hub } from '../files/hub';
+import { Unreachable } from '../files/hubConnection';
+import { type PushOptions, pushToHub } from '../files/pushToHub';
+import type { TensorToWrite } from '../files/safetensors';
+import { memorySink, type SinkLocation } from '../files/sink';
 import type { Location, Source } from '../files/source';
-import type { SinkLocation } from '../files/sink';
+import { isA, kind } from '../module/brand';
+import { disposeModule, Module, namedModules, parameters, setTraining } from '../module/Module';
+import type { Parameter } from '../module/Parameter';
 import type { BaseModel } from '../tuner/BaseModel';
 import { BASE } from '../tuner/mixedBatch';
 import { type PeftConfig, type Tuned, tunerOf } from '../tuner/PeftConfig';
 import type { Tokenizer } from '../tuner/Tokenizer';
-import type { AnyTuner, CombineOf, ConfigOf, HandleOf } from '../tuner/Tuner';
+import type { AnyTuner, BaseOf, CombineOf, ConfigOf, HandleOf } from '../tuner/Tuner';
 import { warn } from '../warn';
-import { attachAdapter, type AttachedAdapter, detachAdapter } from './attach';
+import { type AttachedAdapter, attachAdapter, detachAdapter } from './attach';
 import { countParameters, formatCount } from './count';
-import { loadAdapterFiles, type LoadReport, readAdapter } from './load';
+import { type LoadReport, loadAdapterFiles, readAdapter } from './load';
 import { ModulesToSaveWrapper } from './ModulesToSave';
-import { saveAdapters } from './save';
-import { layerStatus, type LayerStatus, modelStatus, type ModelStatus } from './status';
+import { readCard, saveAdapters } from './save';
+import { type LayerStatus, layerStatus, type ModelStatus, modelStatus } from './status';
 
 export interface AddAdapterOptions {
   /** For methods that read text. */
@@ -27,6 +31,8 @@ export interface LoadAdapterOptions extends HubOptions, AddAdapterOptions {
   tuners?: readonly AnyTuner[];
   /** Whether training goes on; otherwise the adapter is frozen and the model set to evaluation. @default false */
   isTrainable?: boolean;
+  /** `loadTrainingState` follows, for methods whose files do not hold all that they train. @default false */
+  continues?: boolean;
   /** Keys in the file that the model has no place for are an error, not a warning. @default false */
   strict?: boolean;
   /** Taken instead of `adapter_config.json`. */
@@ -49,7 +55,9 @@ export interface MergeOptions {
 
 type InputOf<Base> = Base extends { forward(input: infer Input): unknown } ? Input : never;
 type OutputOf<Base> = Base extends { forward(input: never): infer Output } ? Output : never;
-type GenerateOf<Base> = Base extends { generate(options: infer Options, ...rest: never[]): infer Result } ? (options: Options & MixedBatch) => Result : never;
+type GenerateOf<Base> = Base extends { generate(options: infer Options, ...rest: never[]): infer Result }
+  ? (options: Options & MixedBatch) => Result
+  : never;
 
 /** For a batch whose rows use different adapters: one name a row, `__base__` for none. */
 export interface MixedBatch {
@@ -70,8 +78,10 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
   constructor(base: Base, config: Tuned<T>, name = 'default', { tokenizer }: AddAdapterOptions = {}) {
     super();
     this.base_model = { model: base };
-    for (const parameter of parameters(base)) parameter.trainable = false;
+    const own = parameters(base);
     this.#attach(name, config, tokenizer);
+    // Only now: a refused adapter leaves the base as it was. An adapter may have put other parameters in the place of some.
+    for (const parameter of [...own, ...parameters(base)]) parameter.trainable = false;
     this.setAdapter(name);
     setTraining(this, !config.inference_mode);
   }
@@ -86,8 +96,12 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
     { adapterName = 'default', ...options }: LoadAdapterOptions & { adapterName?: string; tuners?: readonly T[] } = {},
   ): Promise<PeftModel<Base, T>> {
     const { config, checkpoint, source } = await readAdapter<T>(where, options);
+    const trained = parameters(base).filter((parameter) => parameter.trainable);
     const model = new PeftModel<Base, T>(base, config, adapterName, options);
-    await model.#fill(adapterName, checkpoint, source, options, () => model.unload());
+    await model.#fill(adapterName, checkpoint, source, options, () => {
+      model.unload();
+      for (const parameter of trained) parameter.trainable = true;
+    });
     return model;
   }
 
@@ -119,7 +133,8 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
     const base = this.base_model.model as unknown as { forward(input: unknown): OutputOf<Base> };
     const { adapter_names, ...rest } = input as MixedBatch & Record<string, unknown>;
     const batch = adapter_names === undefined && !this.#answersQuestions ? input : this.#answersQuestions ? withoutPositions(rest) : rest;
-    if (adapter_names !== undefined) return this.#forwardMixed(batch, adapter_names);
+    // Each sample must have as many rows of activations: they tell whose is whose.
+    if (adapter_names !== undefined) return this.#forwardMixed({ ...(batch as object), whole: true }, adapter_names);
     let forward = (x: unknown) => base.forward(x);
     if (!this.#disabled)
       for (const name of this.#active) {
@@ -137,7 +152,7 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
     const { adapter_names: names, ...rest } = options;
     return base.generate(rest, (batch: Record<string, unknown>) => {
       if (!names) return this.forward(batch as never);
-      const count = batchSize(batch) ?? names.length;
+      const count = batchSize(batch, this.base_model.model) ?? names.length;
       // Beams stand side by side, so every name counts for each beam of its row.
       const each = count / names.length;
       return this.forward({ ...batch, adapter_names: names.flatMap((name) => Array.from({ length: each }, () => name)) } as never);
@@ -165,12 +180,19 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
   /** Loads an adapter under a new name, or new weights into an existing one. Does not activate it. */
   async loadAdapter(where: Location, name: string, options: LoadAdapterOptions = {}): Promise<LoadReport> {
     const known = [...this.#adapters.values()].map(({ config }) => config[tunerOf]);
-    const { config, checkpoint, source } = await readAdapter<T>(where, { ...options, tuners: [...(options.tuners ?? []), ...known] as T[] });
-    const isNew = !this.#adapters.has(name);
-    if (isNew) this.addAdapter(name, config, options);
-    return this.#fill(name, checkpoint, source, options, () => {
-      if (isNew) this.deleteAdapter(name);
+    const { config, checkpoint, source } = await readAdapter<T>(where, {
+      ...options,
+      tuners: [...(options.tuners ?? []), ...known] as T[],
     });
+    if (!this.#adapters.has(name)) {
+      this.addAdapter(name, config, options);
+      return this.#fill(name, checkpoint, source, options, () => this.deleteAdapter(name));
+    }
+    const refit = this.#get(name).handle.refit?.(config);
+    const report = await this.#fill(name, checkpoint, source, options, () => refit?.undo());
+    refit?.keep();
+    this.#refresh();
+    return report;
   }
 
   /** Chooses which adapter computes, or several whose effects are added. @param inferenceMode keep them frozen */
@@ -208,18 +230,21 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
     this.#refresh();
   }
 
-  /** Runs something with the base model alone. Merged adapters are unmerged for that time. */
+  /** Runs something with the base model alone, in which nothing is trained. Merged adapters are unmerged for that time. */
   disableAdapter<R>(scope: () => R): R {
     const merged = this.#merged;
     const wasDisabled = this.#disabled;
+    const trained = Object.values(this.trainableParameters());
     const restore = () => {
       this.#disabled = wasDisabled;
+      for (const parameter of trained) parameter.trainable = true;
       if (!wasDisabled) for (const name of this.#active) this.#adapters.get(name)?.enable(true);
       if (merged.length > 0) this.mergeAdapter({ adapterNames: merged });
     };
     if (merged.length > 0) this.unmergeAdapter();
     this.#disabled = true;
     for (const [, attached] of this.#adapters) attached.enable(false);
+    for (const parameter of trained) parameter.trainable = false;
     let result: R;
     try {
       result = scope();
@@ -236,7 +261,8 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
   mergeAdapter({ adapterNames = this.#active, safeMerge = false }: MergeOptions = {}): void {
     if (!Array.isArray(adapterNames)) throw new TypeError(`adapterNames must be a list of names, not ${JSON.stringify(adapterNames)}`);
     const todo = adapterNames.filter((name) => !this.#merged.includes(name));
-    for (const name of todo) if (!this.#get(name).handle.merge) throw new Error(`${this.#get(name).config.peft_type} adapters cannot be merged into the base`);
+    for (const name of todo)
+      if (!this.#get(name).handle.merge) throw new Error(`${this.#get(name).config.peft_type} adapters cannot be merged into the base`);
     if (todo.length === 0) warn('all these adapters are merged already: nothing to do');
     const before = this.#merged;
     try {
@@ -257,7 +283,7 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
 
   /** Puts the base weights back as they were before `mergeAdapter`. */
   unmergeAdapter(): void {
-    if (this.#merged.length === 0) return warn('nothing is merged: nothing to unmerge');
+    if (this.#merged.length === 0) warn('nothing is merged: nothing to unmerge');
     for (const name of this.#merged) this.#get(name).handle.unmerge?.();
     this.#merged = [];
   }
@@ -278,7 +304,8 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
   /** Adds an adapter that is a weighted combination of others, frozen and not active. */
   addWeightedAdapter(adapters: readonly string[], weights: readonly number[], name: string, options?: CombineOf<T>): void {
     if (this.#adapters.has(name)) throw new Error(`there is an adapter "${name}" already: delete it or choose another name`);
-    if (adapters.length === 0 || adapters.length !== weights.length) throw new Error(`${adapters.length} adapters and ${weights.length} weights: give one weight an adapter`);
+    if (adapters.length === 0 || adapters.length !== weights.length)
+      throw new Error(`${adapters.length} adapters and ${weights.length} weights: give one weight an adapter`);
     const sources = adapters.map((source) => ({ name: source, config: this.#get(source).config, handle: this.#get(source).handle }));
     const tuner = this.#get(adapters[0] as string).config[tunerOf];
     if (!tuner.combine) throw new Error(`${tuner.type} adapters cannot be combined`);
@@ -301,6 +328,34 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
           .map(([key, parameter]) => [this.#active.length > 1 ? `${name}:${key}` : key, parameter] as const),
       ),
     );
+  }
+
+  /**
+   * Tells the active adapters that an optimizer has made a step, for methods that change along the training. `Trainer` calls it;
+   * a loop of one's own calls it between `step()` and `zeroGrad()`.
+   * @param step counted from 1 @param gradients the optimizer's
+   */
+  afterOptimizerStep(step: number, gradients: Readonly<Record<string, tf.Tensor>>): void {
+    for (const name of this.#active) this.#get(name).handle.afterOptimizerStep?.(step, gradients);
+  }
+
+  /** What an exact continuation of the training needs beyond the adapters' files, by adapter and name; copies. */
+  trainingState(): Record<string, TensorToWrite> {
+    const named = this.#active.flatMap((name) =>
+      Object.entries<TensorToWrite>(this.#get(name).handle.trainingState?.() ?? {}).map(
+        ([key, tensor]) => [`${name}:${key}`, tensor] as const,
+      ),
+    );
+    return Object.fromEntries(named);
+  }
+
+  /** Puts back what `trainingState` gave. */
+  loadTrainingState(state: Readonly<Record<string, TensorToWrite>>): void {
+    for (const name of this.#active) {
+      const own = Object.entries(state).filter(([key]) => key.startsWith(`${name}:`));
+      this.#get(name).handle.loadTrainingState?.(Object.fromEntries(own.map(([key, tensor]) => [key.slice(name.length + 1), tensor])));
+    }
+    this.#refresh();
   }
 
   /** [trainable, all]; a trained copy of a head counts once. */
@@ -326,15 +381,34 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
     return this.#get(name).state();
   }
 
-  /** Writes `adapter_config.json` and `adapter_model.safetensors`; adapters not called `default` go into folders of their names. */
+  /** Writes `adapter_config.json`, `adapter_model.safetensors` and a model card, `README.md`, or keeps up the one that is there; adapters not called `default` go into folders of their names. */
   async savePretrained(where: SinkLocation, options: SaveOptions = {}): Promise<void> {
     await saveAdapters(this.base_model.model, this.#adapters as ReadonlyMap<string, AttachedAdapter<AnyTuner>>, where, options);
   }
 
+  /**
+   * Writes the adapters to a repository of the hub, which is made if it is not there.
+   * @param repo `owner/name`
+   * @returns the address of the commit. Errors: no token, or none that may write there
+   */
+  async pushToHub(repo: string, { selectedAdapters, initialAdapter, ...options }: SaveOptions & PushOptions = {}): Promise<string> {
+    const sink = memorySink();
+    // A repository that is not there, or not to be read, has no card to be kept up; one that does not answer may have one.
+    const card = await readCard(hub(repo, options)).catch((error) => {
+      if (error instanceof Unreachable) throw error;
+      return undefined;
+    });
+    await saveAdapters(this.base_model.model, this.#adapters as ReadonlyMap<string, AttachedAdapter<AnyTuner>>, sink, {
+      card,
+      ...(selectedAdapters && { selectedAdapters }),
+      ...(initialAdapter !== undefined && { initialAdapter }),
+    });
+    return pushToHub(repo, sink.files, options);
+  }
+
   /** Frees the values of base and adapters. */
   dispose(): void {
-    const all = [...parameters(this.base_model.model), ...[...this.#adapters.values()].flatMap((attached) => Object.values(attached.parameters()))];
-    for (const parameter of new Set(all)) parameter.dispose();
+    disposeModule(this.unload());
   }
 
   get #answersQuestions(): boolean {
@@ -350,16 +424,30 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
   #attach(name: string, config: Tuned<T>, tokenizer: Tokenizer | undefined): void {
     if (this.#adapters.has(name)) throw new Error(`there is an adapter "${name}" already: delete it or choose another name`);
     const other = [...this.#adapters.values()].find((attached) => attached.config.peft_type !== config.peft_type);
-    if (other) throw new Error(`a model cannot hold adapters of different methods: it has ${other.config.peft_type}, this one is ${config.peft_type}`);
+    if (other)
+      throw new Error(
+        `a model cannot hold adapters of different methods: it has ${other.config.peft_type}, this one is ${config.peft_type}`,
+      );
     const attached = attachAdapter(this.base_model.model, config, name, tokenizer);
     attached.enable(false);
     this.#adapters.set(name, attached);
   }
 
-  async #fill(name: string, checkpoint: Awaited<ReturnType<typeof readAdapter>>['checkpoint'], source: Source, options: LoadAdapterOptions, undo: () => void): Promise<LoadReport> {
+  async #fill(
+    name: string,
+    checkpoint: Awaited<ReturnType<typeof readAdapter>>['checkpoint'],
+    source: Source,
+    options: LoadAdapterOptions,
+    undo: () => void,
+  ): Promise<LoadReport> {
     const attached = this.#get(name);
     try {
+      const { unloadable } = attached.handle;
+      if (unloadable && !options.continues)
+        throw new Error(`the adapter in ${source.describe} cannot be loaded into "${name}": ${unloadable}`);
       const report = await loadAdapterFiles(attached.state(), checkpoint, source.describe, options.strict ?? false);
+      // As in Python an adapter's own weights are float32 from now on, whatever the file held; trained modules keep their type.
+      for (const parameter of Object.values<Parameter>(attached.handle.state())) parameter.storedAs = undefined;
       if (!options.isTrainable) this.eval();
       return report;
     } catch (error) {
@@ -382,7 +470,8 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
     for (const name of names)
       for (const key of Object.keys(this.#get(name).saved.wrappers)) {
         const first = taken.get(key);
-        if (first !== undefined) throw new Error(`adapters "${first}" and "${name}" both train "${key}" as a whole, so they cannot be active together`);
+        if (first !== undefined)
+          throw new Error(`adapters "${first}" and "${name}" both train "${key}" as a whole, so they cannot be active together`);
         taken.set(key, name);
       }
   }
@@ -390,13 +479,18 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
   #forwardMixed(batch: unknown, names: readonly string[]): OutputOf<Base> {
     const base = this.base_model.model as unknown as { forward(input: unknown): OutputOf<Base> };
     if (this.training) throw new Error('adapter_names is for inference: call eval() first');
-    if (this.#merged.length > 0) throw new Error(`adapters ${this.#merged.join(', ')} are merged: call unmergeAdapter() before using adapter_names`);
-    const count = batchSize(batch);
-    if (count !== undefined && count !== names.length) throw new Error(`adapter_names must have one name a row: ${names.length} names for ${count} rows`);
+    if (this.#merged.length > 0)
+      throw new Error(`adapters ${this.#merged.join(', ')} are merged: call unmergeAdapter() before using adapter_names`);
+    const count = batchSize(batch, this.base_model.model);
+    if (count !== undefined && count !== names.length)
+      throw new Error(`adapter_names must have one name a row: ${names.length} names for ${count} rows`);
     const unknown = [...new Set(names)].filter((name) => name !== BASE && !this.#adapters.has(name));
-    if (unknown.length > 0) throw new Error(`adapter_names has unknown adapters: ${unknown.join(', ')}; there are: ${[...this.#adapters.keys()].join(', ')}, ${BASE}`);
-    const used = [...this.#adapters].filter(([name]) => names.includes(name));
-    for (const [name, { handle, config }] of used) if (!handle.route) throw new Error(`adapter_names cannot be used with ${config.peft_type} adapters ("${name}")`);
+    if (unknown.length > 0)
+      throw new Error(
+        `adapter_names has unknown adapters: ${unknown.join(', ')}; there are: ${[...this.#adapters.keys()].join(', ')}, ${BASE}`,
+      );
+    for (const [name, { handle, config }] of this.#adapters)
+      if (!handle.route) throw new Error(`adapter_names cannot be used with ${config.peft_type} adapters ("${name}")`);
     const wrappers = [...namedModules(base)].map(([, module]) => module).filter((module) => isA(module, ModulesToSaveWrapper));
     try {
       for (const [, { handle }] of this.#adapters) handle.route?.(names);
@@ -410,10 +504,15 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
 
   #release(merged: boolean): Base {
     const base = this.base_model.model;
+    const enabled = parameters(base);
+    for (const [, attached] of this.#adapters) attached.enable(false);
+    const before = [...enabled, ...parameters(base)];
     for (const [name, attached] of this.#adapters) {
-      attached.enable(false);
       detachAdapter(attached, { keepMerged: merged, keepTrained: this.#active.includes(name) });
     }
+    // Modules that trained copies took the place of have no other owner.
+    const left = new Set(parameters(base));
+    for (const parameter of before) if (!left.has(parameter)) parameter.dispose();
     this.#adapters.clear();
     this.#active = [];
     this.#merged = [];
@@ -422,13 +521,19 @@ export class PeftModel<Base extends BaseModel = BaseModel, T extends AnyTuner = 
   }
 
   #statusInput() {
-    return { base: this.base_model.model, adapters: this.#adapters as ReadonlyMap<string, AttachedAdapter<AnyTuner>>, enabled: !this.#disabled };
+    return {
+      base: this.base_model.model,
+      adapters: this.#adapters as ReadonlyMap<string, AttachedAdapter<AnyTuner>>,
+      enabled: !this.#disabled,
+      active: this.#active,
+      merged: this.#merged,
+    };
   }
 }
 
 /** Puts a new adapter on a model, which is frozen. @example `getPeftModel(model, loraConfig({ r: 8 }))` */
 export function getPeftModel<Base extends BaseModel, T extends AnyTuner>(
-  base: Base,
+  base: Base & BaseOf<T>,
   config: Tuned<T>,
   { adapterName = 'default', tokenizer }: AddAdapterOptions & { adapterName?: string } = {},
 ): PeftModel<Base, T> {
@@ -439,9 +544,12 @@ export function getPeftModel<Base extends BaseModel, T extends AnyTuner>(
   return new PeftModel(base, named, adapterName, tokenizer ? { tokenizer } : {});
 }
 
-const batchSize = (batch: unknown): number | undefined => {
-  const { input_ids, inputs_embeds } = (batch ?? {}) as { input_ids?: { length?: number; shape?: number[] }; inputs_embeds?: { shape: number[] } };
-  return input_ids?.shape?.[0] ?? input_ids?.length ?? inputs_embeds?.shape[0];
+/** How many samples a batch has, by what its model reads. */
+const batchSize = (batch: unknown, { main_input_name: main = 'input_ids' }: BaseModel): number | undefined => {
+  type Rows = { length?: number; shape?: number[] } | undefined;
+  const given = (batch ?? {}) as Record<string, Rows>;
+  const rows = given[main] ?? given.inputs_embeds ?? given.decoder_input_ids ?? given.decoder_inputs_embeds;
+  return rows?.shape?.[0] ?? rows?.length;
 };
 
 /** Python PEFT drops these for question answering before the base model sees them; files trained there expect it. */
@@ -462,4 +570,3 @@ function untieIfNeeded(base: BaseModel): void {
     warn('the embedding and the head were tied and have different weights now; tie_word_embeddings is set to false');
   }
 }
-

@@ -14,6 +14,8 @@ export interface AttachedAdapter<T extends AnyTuner> {
   readonly saved: SavedModules;
   parameters(): Record<string, Parameter>;
   state(): Record<string, Parameter>;
+  /** What is written to the file; parameters that are not in `state` are new, and the caller frees them. */
+  stateToSave(): Record<string, Parameter>;
   enable(on: boolean): void;
 }
 
@@ -25,7 +27,12 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Puts an adapter on a model. A failure leaves the model as it was. */
-export function attachAdapter<T extends AnyTuner>(base: BaseModel, given: Tuned<T>, name: string, tokenizer?: Tokenizer): AttachedAdapter<T> {
+export function attachAdapter<T extends AnyTuner>(
+  base: BaseModel,
+  given: Tuned<T>,
+  name: string,
+  tokenizer?: Tokenizer,
+): AttachedAdapter<T> {
   checkName(name);
   const tuner = given[tunerOf];
   let config: Tuned<T> = { ...given };
@@ -50,13 +57,15 @@ export function attachAdapter<T extends AnyTuner>(base: BaseModel, given: Tuned<
     saved,
     parameters: () => ({ ...handle.parameters(), ...prefixed(handle.keyPrefix, saved.parameters()) }),
     state: () => ({ ...handle.state(), ...prefixed(handle.keyPrefix, saved.state()) }),
+    stateToSave: () => ({ ...(handle.stateToSave?.() ?? handle.state()), ...prefixed(handle.keyPrefix, saved.state()) }),
     enable: (on) => {
       handle.enable(on);
       saved.enable(on);
     },
   };
   // A base without values is counted and matched only; its adapters then are shapes, too.
-  if (parameters(base).some((parameter) => parameter.ready)) for (const parameter of Object.values(attached.parameters())) parameter.initialize();
+  if (parameters(base).some((parameter) => parameter.ready))
+    for (const parameter of Object.values(attached.parameters())) parameter.initialize();
   return attached;
 }
 

@@ -1,6 +1,6 @@
 import { kind } from '../module/brand';
-import type { BaseModel } from '../tuner/BaseModel';
 import type { AdapterLayer } from '../tuner/AdapterLayer';
+import type { BaseModel } from '../tuner/BaseModel';
 import type { AnyTuner } from '../tuner/Tuner';
 import type { AttachedAdapter } from './attach';
 import { countParameters } from './count';
@@ -35,6 +35,8 @@ interface StatusInput {
   readonly base: BaseModel;
   readonly adapters: ReadonlyMap<string, AttachedAdapter<AnyTuner>>;
   readonly enabled: boolean;
+  readonly active: readonly string[];
+  readonly merged: readonly string[];
 }
 
 const agreed = <T>(values: readonly T[]): T | 'irregular' => {
@@ -42,21 +44,30 @@ const agreed = <T>(values: readonly T[]): T | 'irregular' => {
   return distinct.size === 1 ? (values[0] as T) : 'irregular';
 };
 
+/** Whether a layer's names are those of the model's that the layer has. */
+const isPartOn = (layer: AdapterLayer, ofModel: readonly string[], ofLayer: readonly string[]) =>
+  String(ofModel.filter((name) => layer.adapters.includes(name))) === String(ofLayer);
+
 /** One entry an adapter layer. Errors: methods that put no layers into the model have none. */
-export function layerStatus({ adapters, enabled }: StatusInput): LayerStatus[] {
+export function layerStatus({ adapters, enabled, active }: StatusInput): LayerStatus[] {
   const layers = new Map<string, AdapterLayer>();
   for (const [name, { handle, config }] of adapters) {
-    if (!handle.layers) throw new Error(`${config.peft_type} (adapter "${name}") puts no layers into the model, so there is no layer status`);
+    if (!handle.layers)
+      throw new Error(`${config.peft_type} (adapter "${name}") puts no layers into the model, so there is no layer status`);
     for (const [key, layer] of Object.entries(handle.layers as Record<string, AdapterLayer>)) layers.set(key, layer);
   }
   return [...layers].map(([name, layer]) => ({
     name: `model.${name}`,
     module_type: (layer.constructor as unknown as { [kind]: string })[kind],
     enabled,
-    active_adapters: [...layer.active],
+    // An active adapter need not be on every layer.
+    active_adapters: isPartOn(layer, enabled ? active : [], layer.active) ? [...active] : [...layer.active],
     merged_adapters: [...layer.merged],
     requires_grad: Object.fromEntries(
-      layer.adapters.map((adapter) => [adapter, agreed(Object.values(layer.adapterParameters(adapter)).map((parameter) => parameter.trainable))]),
+      layer.adapters.map((adapter) => [
+        adapter,
+        agreed(Object.values(layer.adapterParameters(adapter)).map((parameter) => parameter.trainable)),
+      ]),
     ),
     available_adapters: [...layer.adapters].sort(),
   }));
@@ -65,6 +76,9 @@ export function layerStatus({ adapters, enabled }: StatusInput): LayerStatus[] {
 /** The layers' states taken together. */
 export function modelStatus(input: StatusInput): ModelStatus {
   const layers = layerStatus(input);
+  const modules = [...input.adapters.values()].flatMap(({ handle }) =>
+    Object.values((handle.layers ?? {}) as Record<string, AdapterLayer>),
+  );
   const [trainable, total] = countParameters(input.base, [...input.adapters.values()]);
   const names = [...input.adapters.keys()].sort();
   return {
@@ -74,10 +88,13 @@ export function modelStatus(input: StatusInput): ModelStatus {
     total_params: total,
     num_adapter_layers: layers.length,
     enabled: layers.length > 0 ? agreed(layers.map((layer) => layer.enabled)) : input.enabled,
-    active_adapters: layers.length > 0 ? agreed(layers.map((layer) => layer.active_adapters)) : [],
-    merged_adapters: layers.length > 0 ? agreed(layers.map((layer) => layer.merged_adapters)) : [],
+    active_adapters: layers.length > 0 ? agreed(layers.map((layer) => layer.active_adapters)) : [...input.active],
+    merged_adapters: modules.every((layer) => isPartOn(layer, input.merged, layer.merged)) ? [...input.merged] : 'irregular',
     requires_grad: Object.fromEntries(
-      names.map((name) => [name, agreed(layers.filter((layer) => name in layer.requires_grad).map((layer) => layer.requires_grad[name] ?? false))]),
+      names.map((name) => [
+        name,
+        agreed(layers.filter((layer) => name in layer.requires_grad).map((layer) => layer.requires_grad[name] ?? false)),
+      ]),
     ),
     available_adapters: names,
   };

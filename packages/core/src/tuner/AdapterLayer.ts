@@ -37,11 +37,7 @@ export abstract class AdapterLayer<Layer extends Module = Module> extends Module
 
   /** Parameters of one adapter, by their names in an adapter file. */
   adapterParameters(name: string): Record<string, Parameter> {
-    const found: Record<string, Parameter> = {};
-    for (const [property, container] of this.#containers())
-      if (Object.hasOwn(container, name))
-        for (const [rest, parameter] of namedParameters(container[name])) found[rest === '' ? property : `${property}.${rest}`] = parameter;
-    return found;
+    return Object.fromEntries([...this.#parametersOf(name)].filter(([, { role }]) => role !== 'constant'));
   }
 
   /** Adds an adapter's contribution to the base layer's weights. With `safe`, refuses values that are not finite. */
@@ -50,8 +46,10 @@ export abstract class AdapterLayer<Layer extends Module = Module> extends Module
     const layer = this.base_layer as unknown as Record<string, Parameter>;
     const folded = this.fold(name);
     try {
-      if (safe && !Object.values(folded).every(isFinite))
-        throw new Error(`merging adapter "${name}" gives weights that are not finite: the adapter seems to be broken; nothing was merged here`);
+      if (safe && !Object.values(folded).every(isAllFinite))
+        throw new Error(
+          `merging adapter "${name}" gives weights that are not finite: the adapter seems to be broken; nothing was merged here`,
+        );
       for (const [parameterName, values] of Object.entries(folded)) {
         const current = layer[parameterName] as Parameter;
         const next = new Parameter(current.shape, undefined, current.trainable);
@@ -93,9 +91,15 @@ export abstract class AdapterLayer<Layer extends Module = Module> extends Module
 
   /** Takes an adapter off and frees its weights. */
   remove(name: string): void {
-    for (const parameter of Object.values(this.adapterParameters(name))) parameter.dispose();
+    for (const [, parameter] of this.#parametersOf(name)) parameter.dispose();
     for (const [, container] of this.#containers()) delete container[name];
     this.active = this.active.filter((other) => other !== name);
+  }
+
+  *#parametersOf(name: string): Generator<[string, Parameter]> {
+    for (const [property, container] of this.#containers())
+      if (Object.hasOwn(container, name))
+        for (const [rest, parameter] of namedParameters(container[name])) yield [rest === '' ? property : `${property}.${rest}`, parameter];
   }
 
   /** Plain objects among the properties: each maps adapter names to weights. */
@@ -107,4 +111,4 @@ export abstract class AdapterLayer<Layer extends Module = Module> extends Module
   }
 }
 
-const isFinite = (values: tf.Tensor): boolean => tf.tidy(() => tf.all(tf.isFinite(values)).dataSync()[0] === 1);
+const isAllFinite = (values: tf.Tensor): boolean => tf.tidy(() => tf.all(tf.isFinite(values)).dataSync()[0] === 1);

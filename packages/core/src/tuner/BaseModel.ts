@@ -15,11 +15,21 @@ export interface BaseModel<Input = never, Output = unknown> extends Module {
   readonly name_or_path?: string;
   /** Its class in Python's library, for adapters without a task type. */
   readonly auto_mapping?: { readonly base_model_class: string; readonly parent_library: string };
+  /** The field of a batch that its first layer reads. @default 'input_ids' */
+  readonly main_input_name?: string;
   forward(input: Input): Output;
   /** The layer that embeds `input_ids`, as it is now (an adapter may have wrapped it). */
   inputEmbeddings?(): Module;
   /** The layer whose outputs are the vocabulary's logits. */
   outputEmbeddings?(): Module | undefined;
+  /** What `past_key_values` holds, layer by layer; empty where `forward` takes none. */
+  keyValueShapes?(): readonly KeyValueShape[];
+}
+
+/** The heads of a layer's keys and values (those that several heads of the query may share), and their size. */
+export interface KeyValueShape {
+  readonly heads: number;
+  readonly headSize: number;
 }
 
 /** Whole numbers of shape [B, T]: nested arrays, or an int32 tensor that stays the caller's. */
@@ -35,6 +45,14 @@ export interface TextBatch {
   token_type_ids?: Ids; // [B, T]
   /** Ignored where −100. [B, T] for language models and token classification, [B] for sequence classification. */
   labels?: Ids | readonly number[] | tf.Tensor1D;
+  /** What the decoder of an encoder–decoder model reads. @default labels, a place further right */
+  decoder_input_ids?: Ids; // [B, T']
+  decoder_inputs_embeds?: tf.Tensor3D; // [B, T', C]
+  decoder_attention_mask?: Ids; // [B, past + T']
+  /** Where an encoder–decoder model's decoder inputs stand, one after the other; later keys are hidden. @default behind what is cached */
+  cache_position?: readonly number[]; // [T']
+  /** The encoder's output, instead of `input_ids` or `inputs_embeds`; `attention_mask` is still that of its positions. */
+  encoder_outputs?: { readonly last_hidden_state: tf.Tensor3D }; // [B, S, C]
   start_positions?: readonly number[] | tf.Tensor1D; // [B]
   end_positions?: readonly number[] | tf.Tensor1D; // [B]
   /** Keys and values of earlier positions, a pair a layer. */
@@ -42,10 +60,22 @@ export interface TextBatch {
   use_cache?: boolean;
   /** Logits are computed also while training with labels. */
   return_logits?: boolean;
+  /** Rows are computed whole, also where padding and what no head reads could be left out. */
+  whole?: boolean;
+  /** How many columns of each row are the prompt, where generated or trained text follows it; for adapters that put tokens behind it. @default all */
+  prompt_length?: number | readonly number[]; // [B]
+  /** Logits of so many last positions only. @default all */
+  logits_to_keep?: number;
 }
 
-/** Keys and values of attention, a pair a layer, each [B, H, S, D]. */
-export type KeyValues = readonly { readonly key: tf.Tensor4D; readonly value: tf.Tensor4D }[];
+/** Keys and values of attention, each [B, H, S, D]. */
+export interface KeyValue {
+  readonly key: tf.Tensor4D;
+  readonly value: tf.Tensor4D;
+}
+
+/** A pair a layer; decoders that look at an encoder's output have those of it beside, which stay the same at every step. */
+export type KeyValues = readonly (KeyValue & { readonly cross?: KeyValue })[];
 
 export interface ModelOutput {
   loss?: tf.Scalar;
@@ -53,7 +83,8 @@ export interface ModelOutput {
   logits?: tf.Tensor;
   start_logits?: tf.Tensor2D; // [B, T]
   end_logits?: tf.Tensor2D; // [B, T]
-  last_hidden_state?: tf.Tensor3D; // [B, T, C]
+  last_hidden_state?: tf.Tensor; // [B, T, C], or [B, C, height, width] of images
+  encoder_last_hidden_state?: tf.Tensor3D; // [B, S, C]
   pooler_output?: tf.Tensor2D; // [B, C]
   past_key_values?: KeyValues;
 }

@@ -38,7 +38,9 @@ export const commonFields = <Type extends string>(type: Type) =>
 export const tunerOf: unique symbol = Symbol.for('@peft/core/tuner') as never;
 
 /** A config together with the method it is for. */
-export type Tuned<T extends AnyTuner> = (T extends Tuner<infer Config, infer _Base, infer _Handle> ? Config : PeftConfig) & { readonly [tunerOf]: T };
+export type Tuned<T extends AnyTuner> = (T extends Tuner<infer Config, infer _Base, infer _Handle> ? Config : PeftConfig) & {
+  readonly [tunerOf]: T;
+};
 
 /**
  * A config of a method: what is given, checked, over the method's defaults.
@@ -54,26 +56,33 @@ export function makeConfig<T extends AnyTuner>(tuner: T, given: object, { fromFi
     if (!fromFile) throw new Error(`${what}; it has ${Object.keys(fields).sort().join(', ')}`);
     warn(`${what}; they are kept and written back, but have no effect (was the file written by a newer version of PEFT?)`);
   }
-  const tuned = Object.assign(config, { [tunerOf]: tuner }) as unknown as Tuned<T>;
-  tuner.validate?.(tuned as never);
-  return tuned;
+  tuner.validate?.(config);
+  return { ...(tuner.complete?.(config) ?? config), [tunerOf]: tuner } as unknown as Tuned<T>;
 }
 
 function fill(fields: Record<string, Field<unknown>>, given: Record<string, unknown>, path = '') {
   const config: Record<string, unknown> = {};
   const unknown: string[] = [];
   const wrong: string[] = [];
-  for (const [name, field] of Object.entries(fields)) config[name] = structuredClone(field.default);
+  for (const [name, field] of Object.entries(fields)) if (!field.optional) config[name] = structuredClone(field.default);
   for (const [name, value] of Object.entries(given)) {
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
     if (value === undefined) continue;
+    const inner = field?.fields && value !== null && typeof value === 'object' && !Array.isArray(value);
     if (!field) unknown.push(path + name);
-    else if (!field.accepts(value)) wrong.push(`${path}${name} must be ${field.expects}, not ${JSON.stringify(value)}`);
-    if (field?.fields && value !== null && typeof value === 'object' && !Array.isArray(value)) {
+    else if (!inner && !field.accepts(value)) wrong.push(`${path}${name} must be ${field.expects}, not ${JSON.stringify(value)}`);
+    if (inner) {
       const nested = fill(field.fields as unknown as Record<string, Field<unknown>>, value as Record<string, unknown>, `${path}${name}.`);
       config[name] = nested.config;
       unknown.push(...nested.unknown);
-    } else Object.defineProperty(config, name, { value, enumerable: true, writable: true, configurable: true });
+      wrong.push(...nested.wrong);
+    } else
+      Object.defineProperty(config, name, {
+        value: field?.unique && Array.isArray(value) ? [...new Set(value)] : value,
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      });
   }
   return { config, unknown, wrong };
 }

@@ -1,7 +1,9 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { TensorToWrite } from '../files/safetensors';
 import type { Module } from '../module/Module';
 import type { Parameter } from '../module/Parameter';
-import type { BaseModel } from './BaseModel';
 import type { AdapterLayer } from './AdapterLayer';
+import type { BaseModel } from './BaseModel';
 import type { Fields } from './fields';
 import type { PeftConfig } from './PeftConfig';
 import type { Tokenizer } from './Tokenizer';
@@ -26,9 +28,32 @@ export interface Adapter<Base extends Module = Module> {
   wrap?(forward: ForwardOf<Base>): ForwardOf<Base>;
   /** The layers it put into the model, by their key. */
   readonly layers?: Readonly<Record<string, AdapterLayer>>;
+  /** What is written to the file where that is not `state` as it stands; these parameters are new, and the caller frees them. */
+  stateToSave?(): Record<string, Parameter>;
+  /** Why values of a file cannot be loaded into it, where they cannot: it trains something else than its file holds. `loadTrainingState` brings that. */
+  readonly unloadable?: string | undefined;
+  /** Takes the form that another config of the same method describes, before the values of its file are loaded. */
+  refit?(config: PeftConfig): Refit;
+  /**
+   * For what changes along the training: called when an optimizer has made a step and its gradients are still there.
+   * @param step counted from 1 @param gradients by the names of `parameters`
+   */
+  afterOptimizerStep?(step: number, gradients: Readonly<Record<string, tf.Tensor>>): unknown;
+  /** What an exact continuation of the training needs beyond the adapter's file; copies. */
+  trainingState?(): Record<string, TensorToWrite>;
+  /** Puts back what `trainingState` gave. Errors: what does not fit, all at once. */
+  loadTrainingState?(state: Readonly<Record<string, TensorToWrite>>): void;
 }
 
-export type ForwardOf<Base> = Base extends { forward: infer F } ? F : never;
+/** A change of form that can still be taken back. */
+export interface Refit {
+  /** Frees what there was before. */
+  keep(): void;
+  /** Puts back what there was before. */
+  undo(): void;
+}
+
+export type ForwardOf<Base> = Base extends { forward: infer F } ? F : (input: never) => unknown;
 
 export interface AttachContext {
   /** For methods that read text, e.g. to start a prompt from words. */
@@ -45,20 +70,37 @@ export interface NamedAdapter<Config, Handle> {
 }
 
 /** A method: a plain object. `Base` is what it needs of a model, `Handle` what its adapters offer beyond `Adapter`. */
-export interface Tuner<Config extends PeftConfig = PeftConfig, Base extends Module = Module, Handle extends Adapter = Adapter, Combine extends object = object> {
+export interface Tuner<
+  Config extends PeftConfig = PeftConfig,
+  Base extends Module = Module,
+  Handle extends Adapter<Base> = Adapter<Base>,
+  Combine extends object = object,
+> {
   /** Its `peft_type`; any string, the set is open. */
   readonly type: Config['peft_type'];
+  /** What the hub lists its adapters under, beside what all have. */
+  readonly tags?: readonly string[];
   readonly fields: Fields<Config>;
   /** Refuses combinations of fields that make no sense, when a config is made. */
   validate?(config: Config): void;
+  /** Fills in what follows from other fields, when a config is made. */
+  complete?(config: Config): Config;
   /** Fills in what depends on the model: default targets, sizes. */
   resolve?(config: Config, base: Base): Config;
   /** Puts an adapter on a model. A failure leaves the model as it was. */
   attach(base: Base, config: Config, name: string, context: AttachContext): Handle;
   /** What a weighted combination of adapters is: its config, and how its weights are made. Checks everything first. */
-  combine?(sources: readonly NamedAdapter<Config, Handle>[], weights: readonly number[], options: Combine): { config: Config; fill(handle: Handle, name: string): void };
+  combine?(
+    sources: readonly NamedAdapter<Config, Handle>[],
+    weights: readonly number[],
+    options: Combine,
+  ): { config: Config; fill(handle: Handle, name: string): void };
   /** The adapter that gives the same outputs on the base as it was before the adapter's initialisation changed it. */
-  subtractInitial?(config: Config, state: Record<string, Parameter>, initial: Record<string, Parameter>): { config: Config; state: Record<string, Parameter> };
+  subtractInitial?(
+    config: Config,
+    state: Record<string, Parameter>,
+    initial: Record<string, Parameter>,
+  ): { config: Config; state: Record<string, Parameter> };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the four parameters stand in method positions both ways; only `any` admits every tuner

@@ -1,6 +1,6 @@
 import { isA } from '../module/brand';
 import { getModule, type Module, namedParameters, replaceModule } from '../module/Module';
-import { Parameter } from '../module/Parameter';
+import type { Parameter } from '../module/Parameter';
 import { AdapterLayer } from './AdapterLayer';
 import type { Adapter } from './Tuner';
 
@@ -23,7 +23,11 @@ export interface AdaptLayersOptions<Layer extends AdapterLayer> {
  * Puts one adapter on the matched modules of a model: replaces each by an adapter layer, or adds to the one that is there.
  * A failure leaves the model as it was.
  */
-export function adaptLayers<Layer extends AdapterLayer>(base: Module, name: string, { keys, wrap, add }: AdaptLayersOptions<Layer>): LayerAdapter<Layer> {
+export function adaptLayers<Layer extends AdapterLayer>(
+  base: Module,
+  name: string,
+  { keys, wrap, add }: AdaptLayersOptions<Layer>,
+): LayerAdapter<Layer> {
   const layers: Record<string, Layer> = {};
   try {
     for (const key of keys) {

@@ -21,7 +21,7 @@ export interface TargetSpec {
 const endsWithName = (key: string, name: string) => key === name || key.endsWith(`.${name}`);
 
 /** The layer under an adapter layer, or the module itself. */
-const unwrapped = (module: Module): Module => ((module as { base_layer?: Module }).base_layer ?? module);
+const unwrapped = (module: Module): Module => (module as { base_layer?: Module }).base_layer ?? module;
 
 /** Modules that a method may look at: all but what lies within adapter layers. */
 function candidates(base: Module): [string, Module][] {
@@ -88,11 +88,14 @@ function isInLayers(key: string, { layers_to_transform: layers, layers_pattern: 
 function explain(base: Module, spec: TargetSpec, excluded: readonly string[], missed: readonly string[]): string {
   const { target_modules: targets, layers_to_transform: layers, layers_pattern: pattern } = spec;
   if (targets === null || targets === undefined || targets.length === 0) return 'target_modules names no module: name the layers to adapt';
-  const adaptable = candidates(base).filter(([, module]) => [Linear, Conv1D, Embedding, Conv2d].some((type) => isA(unwrapped(module), type as typeof Linear)));
+  const adaptable = candidates(base).filter(([, module]) =>
+    [Linear, Conv1D, Embedding, Conv2d].some((type) => isA(unwrapped(module), type as typeof Linear)),
+  );
   const names = [...new Set(adaptable.map(([key]) => key.split('.').at(-1) as string))];
   const notes = [
     excluded.length > 0 && `${excluded.length} modules were excluded by exclude_modules`,
-    missed.length > 0 && `${missed.length} modules with such names are not in layers_to_transform ${JSON.stringify(layers)}${pattern ? ` of layers_pattern ${JSON.stringify(pattern)}` : ''}`,
+    missed.length > 0 &&
+      `${missed.length} modules with such names are not in layers_to_transform ${JSON.stringify(layers)}${pattern ? ` of layers_pattern ${JSON.stringify(pattern)}` : ''}`,
     typeof targets === 'string' && 'one string is a regular expression for whole names: for name endings give a list',
   ].filter((note) => note !== false);
   return [`target_modules ${JSON.stringify(targets)} match nothing; layers here: ${names.join(', ') || 'none'}`, ...notes].join('. ');
@@ -102,11 +105,17 @@ function explain(base: Module, spec: TargetSpec, excluded: readonly string[], mi
  * What "all-linear" stands for: every linear layer but the output embedding and the task's head. Python PEFT takes in the heads
  * of token classification and question answering, and then fails on them.
  */
-export function resolveAllLinear(base: BaseModel, { modules_to_save = null }: { modules_to_save?: readonly string[] | null } = {}): string[] {
+export function resolveAllLinear(
+  base: BaseModel,
+  { modules_to_save = null }: { modules_to_save?: readonly string[] | null } = {},
+): string[] {
   const output = base.outputEmbeddings?.();
   const heads = [...(modules_to_save ?? []), 'score', 'classifier', 'qa_outputs'];
   return candidates(base)
-    .filter(([key, module]) => (isA(unwrapped(module), Linear) || isA(unwrapped(module), Conv1D)) && module !== output && !matchesHead(key, heads))
+    .filter(
+      ([key, module]) =>
+        (isA(unwrapped(module), Linear) || isA(unwrapped(module), Conv1D)) && module !== output && !matchesHead(key, heads),
+    )
     .map(([key]) => key)
     .sort();
 }

@@ -11,7 +11,8 @@ export function pythonRegex(pattern: string): { source: string; flags: string } 
     .replaceAll('\\Z', '$(?![\\s\\S])')
     .replaceAll('\\A', '(?<![\\s\\S])');
   const refused = /\(\?>|(?<!\\)[*+?}]\+|\(\?\(/.exec(source);
-  if (refused) throw new Error(`the pattern ${JSON.stringify(pattern)} uses "${refused[0]}", which JavaScript's regular expressions do not have`);
+  if (refused)
+    throw new Error(`the pattern ${JSON.stringify(pattern)} uses "${refused[0]}", which JavaScript's regular expressions do not have`);
   try {
     new RegExp(source);
   } catch (error) {

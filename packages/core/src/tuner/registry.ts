@@ -14,6 +14,8 @@ export function registerTuner(tuner: AnyTuner): void {
 export function findTuner(type: unknown, given: readonly AnyTuner[] = []): AnyTuner {
   const found = given.find((tuner) => tuner.type === type) ?? (typeof type === 'string' ? registry().get(type) : undefined);
   if (found) return found;
+  if (type === undefined)
+    throw new Error('this adapter config has no peft_type, so no method can be chosen for it: it is of no adapter, or damaged');
   const known = [...new Set([...given.map((tuner) => tuner.type as string), ...registry().keys()])];
   throw new Error(
     `no method is known for peft_type ${JSON.stringify(type)}; known here: ${known.join(', ') || 'none'}. ` +

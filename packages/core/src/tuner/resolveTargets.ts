@@ -20,7 +20,8 @@ export function resolveTargets(
   const type = base.config?.model_type;
   const known = type !== undefined && Object.hasOwn(defaults, type) ? defaults[type] : undefined;
   let targets = target_modules ?? (typeof known === 'string' ? known : known && [...known]);
-  if (targets === undefined) throw new Error(`there are no default target_modules for model_type "${type}": name the layers to adapt in target_modules`);
+  if (targets === undefined)
+    throw new Error(`there are no default target_modules for model_type "${type}": name the layers to adapt in target_modules`);
   if (typeof targets === 'string' && targets.toLowerCase() === 'all-linear') targets = resolveAllLinear(base, { modules_to_save });
   if (typeof targets === 'string') return targets;
   const wanted = [...new Set(targets)].sort();

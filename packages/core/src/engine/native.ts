@@ -1,0 +1,31 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { nodeModule, requirePackage } from './resolve';
+import type { Started } from './useEngine';
+
+/** TensorFlow's own library, the faster of the packages that is installed; `PEFT_NATIVE` names a folder where to look first. */
+export async function useNative(): Promise<Started> {
+  // Loading the library writes lines about the processor, unless it is told not to.
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  // TensorFlow turns its faster matrix products off where it does not know the processor to be Intel's: a third slower on AMD's.
+  process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
+  const util = (await nodeModule('node:util')) as unknown as Record<string, unknown>;
+  // tfjs-node still calls what Node 23 no longer has.
+  util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  const folders = process.env.PEFT_NATIVE ? [process.env.PEFT_NATIVE] : [];
+  const problems: string[] = [];
+  for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
+    try {
+      await requirePackage(name, folders);
+      if (!(await tf.setBackend('tensorflow'))) throw new Error(`${name} does not start`);
+      await tf.ready();
+      return {
+        description: `native (${name.slice('@tensorflow/'.length)})`,
+        threads: (await nodeModule('node:os')).availableParallelism(),
+      };
+    } catch (error) {
+      const { message } = error as Error;
+      if (!message.endsWith('is not installed')) problems.push(message.split('\n')[0] as string);
+    }
+  }
+  throw new Error(problems[0] ?? '@tensorflow/tfjs-node is not installed');
+}

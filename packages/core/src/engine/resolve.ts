@@ -1,0 +1,43 @@
+/**
+ * Loads an installed package in Node, from where this library lies or from the program's folder.
+ * Its name does not stand in an import, so that bundlers leave it alone.
+ */
+export async function requirePackage(
+  name: string,
+  folders: readonly string[] = [],
+): Promise<{ loaded: unknown; resolve: (file: string) => string }> {
+  const { createRequire } = await nodeModule('node:module');
+  const { pathToFileURL } = await nodeModule('node:url');
+  const here = typeof __filename === 'string' ? pathToFileURL(__filename).href : import.meta.url;
+  const roots = [
+    ...folders.map((folder) => pathToFileURL(`${folder}/package.json`).href),
+    here,
+    pathToFileURL(`${process.cwd()}/package.json`).href,
+  ];
+  let problem: Error | undefined;
+  for (const root of roots) {
+    const require = createRequire(root);
+    try {
+      return { loaded: require(name), resolve: (file) => require.resolve(`${name}/${file}`) };
+    } catch (error) {
+      const missing = (error as { code?: string }).code === 'MODULE_NOT_FOUND' && (error as Error).message.includes(`'${name}'`);
+      // What is installed but does not load says more than what is not there.
+      if (!missing) problem ??= error as Error;
+    }
+  }
+  throw problem ?? new Error(`${name} is not installed`);
+}
+
+interface NodeModules {
+  'node:module': typeof import('node:module');
+  'node:os': typeof import('node:os');
+  'node:url': typeof import('node:url');
+  'node:util': typeof import('node:util');
+  'node:worker_threads': typeof import('node:worker_threads');
+}
+
+/** One of Node's own modules, the object that `require` gives: what is changed on it others see. */
+export async function nodeModule<Name extends keyof NodeModules>(name: Name): Promise<NodeModules[Name]> {
+  const module = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name as string)) as { default?: NodeModules[Name] };
+  return module.default ?? (module as NodeModules[Name]);
+}
