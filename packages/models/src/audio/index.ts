@@ -1,0 +1,3 @@
+export type { Audio } from './Audio';
+export { decodeAudio, type ReadAudioOptions, readAudio } from './readAudio';
+export { resample } from './resample';

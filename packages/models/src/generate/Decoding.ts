@@ -1,0 +1,195 @@
+import { type KeyValues, type ModelOutput, pause, type TextBatch } from '@peft/core';
+import * as tf from '@tensorflow/tfjs-core';
+import type { SpeechBatch } from '../shared/SpeechBatch';
+import type { Settings } from './options';
+
+/** What computes logits: a base model's forward pass, or that of one with adapters on it. */
+export type Forward = (batch: TextBatch & Pick<SpeechBatch, 'input_features'>) => ModelOutput;
+
+/** Token ids, and where padding stands among them: 0 in the mask, which is absent where there is none. */
+export interface Prompts {
+  ids: readonly (readonly number[])[];
+  mask?: readonly (readonly number[])[] | undefined;
+}
+
+/** What an encoder reads while its decoder makes sequences. */
+export interface EncoderInput {
+  batch: Pick<TextBatch, 'input_ids' | 'encoder_outputs'> & Pick<SpeechBatch, 'input_features'>;
+  /** Where padding stands among its ids. */
+  mask?: Prompts['mask'];
+}
+
+/** Keys and values as tfjs's scopes take them: `KeyValues` is read-only. */
+type Pair = { key: tf.Tensor4D; value: tf.Tensor4D };
+type Cache = (Pair & { cross?: Pair })[];
+
+/** Sequences that grow a token at a time, with the keys and values of what is behind them. */
+export class Decoding {
+  readonly sequences: number[][];
+  readonly #mask: number[][] | undefined;
+  readonly #forward: Forward;
+  readonly #useCache: boolean;
+  readonly #cacheLimit: number;
+  readonly #input: EncoderInput | undefined;
+  readonly #copies: number;
+  readonly #promptLength: number;
+  #past: Cache | undefined;
+  /** The encoder's output, where no cache stands for it. */
+  #encoded: tf.Tensor3D | undefined;
+
+  /**
+   * @param input what the encoder reads, in models that have one; the prompts are then the decoder's
+   * @param copies how many of the prompts belong to each of its rows
+   */
+  constructor(
+    forward: Forward,
+    { ids, mask }: Prompts,
+    { use_cache, cacheLimit }: Pick<Settings, 'use_cache' | 'cacheLimit'>,
+    input?: EncoderInput,
+    copies = 1,
+  ) {
+    this.#forward = forward;
+    this.sequences = ids.map((row) => [...row]);
+    this.#mask = masked(mask)?.map((row) => [...row]);
+    this.#useCache = use_cache;
+    this.#cacheLimit = cacheLimit;
+    this.#input = input;
+    this.#copies = input ? copies : 1;
+    this.#promptLength = ids[0]?.length ?? 0;
+  }
+
+  /** The scores of every sequence's next token. */
+  async scores(): Promise<Float32Array[]> {
+    // So that a signal can end it, and a page shows what came so far.
+    await pause();
+    this.#dropStaleCache();
+    const past = this.#past;
+    // The encoder sees each row once, whatever becomes of it: its copies begin alike.
+    const copies = past || this.#encoded ? 1 : this.#copies;
+    const { logits, cache, encoded } = tf.tidy(() => {
+      const output = this.#forward({
+        ...(this.#input ? this.#decoderBatch(this.#input, copies) : this.#batch()),
+        use_cache: this.#useCache,
+        logits_to_keep: 1,
+      });
+      if (!output.logits) throw new Error('this model gives no logits: it does not generate');
+      const { past_key_values: cache, encoder_last_hidden_state: encoded } = output;
+      return {
+        logits: output.logits,
+        cache: cache && mapCache(cache, (t) => repeatRows(t, copies)),
+        encoded: this.#useCache ? undefined : encoded && repeatRows(encoded, copies),
+      };
+    });
+    try {
+      if (cache !== past) this.#release(cache);
+      this.#past = cache;
+      if (encoded && encoded !== this.#encoded) {
+        this.#encoded?.dispose();
+        this.#encoded = encoded;
+      }
+      const all = (await logits.data()) as Float32Array;
+      const [rows, columns, width] = logits.shape as [number, number, number];
+      // A model that does not know logits_to_keep gives the logits of all positions: the last ones count.
+      const last = (row: number) => all.slice(((row + 1) * columns - 1) * width, (row + 1) * columns * width);
+      return Array.from({ length: rows * copies }, (_, row) => last(Math.floor(row / copies)));
+    } finally {
+      logits.dispose();
+    }
+  }
+
+  #batch(): TextBatch {
+    const past = this.#past;
+    return {
+      input_ids: past ? this.sequences.map((ids) => ids.slice(-1)) : this.sequences,
+      ...(this.#mask && { attention_mask: this.#mask, position_ids: this.#mask.map((row) => positions(row, past !== undefined)) }),
+      ...(past && { past_key_values: past }),
+      prompt_length: this.#promptLength,
+    };
+  }
+
+  /** Behind the limit a model's keys turn by other angles than those in the cache did: all are computed anew. */
+  #dropStaleCache(): void {
+    const held = this.#past?.[0]?.key.shape[2] ?? 0;
+    const padding = Math.min(...(this.#mask ?? [[]]).map((row) => row.filter((attended) => !attended).length));
+    if (held === 0 || held - padding !== this.#cacheLimit) return;
+    this.#release();
+    this.#past = undefined;
+  }
+
+  #decoderBatch({ batch, mask }: EncoderInput, copies: number): TextBatch {
+    const [past, encoded] = [this.#past, this.#encoded];
+    const whole = masked(mask)?.flatMap((row) => Array.from({ length: this.#copies / copies }, () => row));
+    const sequences = this.sequences.filter((_, row) => row % copies === 0);
+    const length = sequences[0]?.length ?? 0;
+    return {
+      // As in Hugging Face's `generate` positions count tokens: where an adapter has put more into the cache, each sees as much less of it.
+      cache_position: Array.from({ length: past ? 1 : length }, (_, i) => (past ? length - 1 : i)),
+      decoder_input_ids: past ? sequences.map((row) => row.slice(-1)) : sequences,
+      ...(whole && { attention_mask: whole }),
+      ...(past ? { past_key_values: past } : encoded ? { encoder_outputs: { last_hidden_state: encoded } } : batch),
+    };
+  }
+
+  /** Adds a token to each sequence. */
+  push(tokens: readonly number[]): void {
+    tokens.forEach((token, row) => {
+      (this.sequences[row] as number[]).push(token);
+      this.#mask?.[row]?.push(1);
+    });
+  }
+
+  /** Row i becomes what row `order[i]` is, of the same prompt: beams that go on take the place of those that do not. */
+  reorder(order: readonly number[]): void {
+    if (order.every((from, to) => from === to)) return;
+    const sequences = order.map((from) => [...(this.sequences[from] as number[])]);
+    sequences.forEach((ids, row) => {
+      this.sequences[row] = ids;
+    });
+    const past = this.#past;
+    if (!past) return;
+    const moved = tf.tidy(() => {
+      const rows = tf.tensor1d(order as number[], 'int32');
+      // What comes from the encoder is the same in all beams of a prompt.
+      return past.map(({ key, value, cross }) => ({ key: tf.gather(key, rows), value: tf.gather(value, rows), ...(cross && { cross }) }));
+    });
+    this.#release(moved);
+    this.#past = moved;
+  }
+
+  dispose(): void {
+    this.#release();
+    this.#past = undefined;
+    this.#encoded?.dispose();
+    this.#encoded = undefined;
+  }
+
+  /** Frees the cache but for what the next one goes on with. */
+  #release(next: Cache = []): void {
+    const kept = new Set(next.flatMap(tensorsOf));
+    for (const tensor of (this.#past ?? []).flatMap(tensorsOf)) if (!kept.has(tensor)) tensor.dispose();
+  }
+}
+
+const tensorsOf = ({ key, value, cross }: KeyValues[number]): tf.Tensor[] => [key, value, ...(cross ? [cross.key, cross.value] : [])];
+
+function mapCache(cache: KeyValues, change: (tensor: tf.Tensor4D) => tf.Tensor4D): Cache {
+  const pair = ({ key, value }: Pair): Pair => ({ key: change(key), value: change(value) });
+  return cache.map((layer) => ({ ...pair(layer), ...(layer.cross && { cross: pair(layer.cross) }) }));
+}
+
+/** Each row `copies` times, one after the other. */
+function repeatRows<T extends tf.Tensor>(x: T, copies: number): T {
+  if (copies === 1) return x;
+  const rows = Int32Array.from({ length: (x.shape[0] as number) * copies }, (_, row) => Math.floor(row / copies));
+  return tf.gather(x, tf.tensor1d(rows, 'int32'));
+}
+
+/** A mask that hides something. */
+const masked = (mask: Prompts['mask']) => (mask?.some((row) => row.includes(0)) ? mask : undefined);
+
+/** Positions that leave padding out; padding itself gets 1, as in Hugging Face's `generate`. */
+function positions(mask: readonly number[], lastOnly: boolean): number[] {
+  let seen = 0;
+  const all = mask.map((attended) => (attended ? seen++ : 1));
+  return lastOnly ? all.slice(-1) : all;
+}

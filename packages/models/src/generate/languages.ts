@@ -1,0 +1,34 @@
+/** Whisper's languages, `code:name`; some codes have more than one name. */
+const LANGUAGES = `
+en:english zh:chinese de:german es:spanish ru:russian ko:korean fr:french ja:japanese pt:portuguese tr:turkish pl:polish
+ca:catalan nl:dutch ar:arabic sv:swedish it:italian id:indonesian hi:hindi fi:finnish vi:vietnamese he:hebrew uk:ukrainian
+el:greek ms:malay cs:czech ro:romanian da:danish hu:hungarian ta:tamil no:norwegian th:thai ur:urdu hr:croatian bg:bulgarian
+lt:lithuanian la:latin mi:maori ml:malayalam cy:welsh sk:slovak te:telugu fa:persian lv:latvian bn:bengali sr:serbian
+az:azerbaijani sl:slovenian kn:kannada et:estonian mk:macedonian br:breton eu:basque is:icelandic hy:armenian ne:nepali
+mn:mongolian bs:bosnian kk:kazakh sq:albanian sw:swahili gl:galician mr:marathi pa:punjabi si:sinhala km:khmer sn:shona
+yo:yoruba so:somali af:afrikaans oc:occitan ka:georgian be:belarusian tg:tajik sd:sindhi gu:gujarati am:amharic yi:yiddish
+lo:lao uz:uzbek fo:faroese ht:haitian_creole ps:pashto tk:turkmen nn:nynorsk mt:maltese sa:sanskrit lb:luxembourgish my:myanmar
+bo:tibetan tl:tagalog mg:malagasy as:assamese tt:tatar haw:hawaiian ln:lingala ha:hausa ba:bashkir jw:javanese su:sundanese
+yue:cantonese my:burmese ca:valencian nl:flemish ht:haitian lb:letzeburgesch ps:pushto pa:panjabi ro:moldavian ro:moldovan
+si:sinhalese es:castilian zh:mandarin
+`;
+
+const codes = (): ReadonlyMap<string, string> =>
+  new Map(
+    LANGUAGES.trim()
+      .split(/\s+/)
+      .map((one) => {
+        const [code, name] = one.split(':') as [string, string];
+        return [name.replace('_', ' '), code];
+      }),
+  );
+
+/** The token of a language that is given as `en`, `english` or `<|en|>`. Errors: a language that Whisper does not know. */
+export function languageToken(language: string): string {
+  const name = language.toLowerCase();
+  if (/^<\|.*\|>$/.test(name)) return name;
+  const known = codes();
+  const code = known.get(name) ?? [...known.values()].find((one) => one === name);
+  if (code === undefined) throw new Error(`language "${language}" is not known; these are: ${[...known.keys()].join(', ')}`);
+  return `<|${code}|>`;
+}
