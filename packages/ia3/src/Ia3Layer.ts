@@ -1,4 +1,18 @@
-import { AdapterLayer, BASE, computeByRows, Conv1D, type Conv2d, isA, kind, type Linear, multiply, normal, ones, Parameter, reshape } from '@peft/core';
+import {
+  AdapterLayer,
+  BASE,
+  Conv1D,
+  type Conv2d,
+  computeByRows,
+  isA,
+  kind,
+  type Linear,
+  multiply,
+  normal,
+  ones,
+  Parameter,
+  reshape,
+} from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
 
 /** A layer whose input (feed-forward) or output is multiplied by one vector an adapter. */
@@ -15,7 +29,13 @@ export class Ia3Layer extends AdapterLayer<Linear | Conv1D | Conv2d> {
   add(name: string, init: boolean): void {
     const layer = this.base_layer;
     const isConv = 'inChannels' in layer;
-    const size = isConv ? (this.is_feedforward ? layer.inChannels : layer.outChannels) : this.is_feedforward ? layer.inFeatures : layer.outFeatures;
+    const size = isConv
+      ? this.is_feedforward
+        ? layer.inChannels
+        : layer.outChannels
+      : this.is_feedforward
+        ? layer.inFeatures
+        : layer.outFeatures;
     const shape = isConv ? [1, size, 1, 1] : this.is_feedforward ? [1, size] : [size, 1];
     this.ia3_l[name] = new Parameter(shape, init ? ones : normal(0, 1));
   }

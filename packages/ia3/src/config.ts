@@ -1,4 +1,4 @@
-import { commonFields, field, type Fields, type PeftConfig } from '@peft/core';
+import { commonFields, type Fields, field, type PeftConfig } from '@peft/core';
 
 /**
  * (IA)³'s settings, spelled as in `adapter_config.json`.
@@ -22,8 +22,8 @@ export interface IA3Config extends PeftConfig {
   init_ia3_weights: boolean;
 }
 
-const { boolean, either, list, nullable, string } = field;
-const names = nullable(either(string(''), list(string('')))) as never;
+const { boolean, either, list, nullable, set, string } = field;
+const names = nullable(either(string(''), set(string('')))) as never;
 
 export const ia3Fields: Fields<IA3Config> = {
   ...commonFields('IA3'),

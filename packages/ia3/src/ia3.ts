@@ -1,11 +1,10 @@
 import {
-  AdapterLayer,
   adaptLayers,
   type BaseModel,
   Conv1D,
   Conv2d,
+  fanInFanOut,
   fullMatch,
-  getModule,
   isA,
   type LayerAdapter,
   Linear,
@@ -29,13 +28,12 @@ export const ia3: Ia3 = {
   resolve: resolveIa3,
   attach: (base, config, name) => {
     const keys = matchModules(base, config);
-    const layers = keys.map((key) => getModule(base, key)).map((module) => (isA(module, AdapterLayer) ? module.base_layer : module));
-    const last = layers.filter((layer) => isA(layer, Linear) || isA(layer, Conv1D)).at(-1);
-    if (last) config.fan_in_fan_out = isA(last, Conv1D);
+    config.fan_in_fan_out = fanInFanOut(base, keys, config.fan_in_fan_out);
     return adaptLayers<Ia3Layer>(base, name, {
       keys,
       wrap: (module, key) => {
-        if (isA(module, Linear) || isA(module, Conv1D) || isA(module, Conv2d)) return new Ia3Layer(module, isFeedforward(key, config.feedforward_modules ?? []));
+        if (isA(module, Linear) || isA(module, Conv1D) || isA(module, Conv2d))
+          return new Ia3Layer(module, isFeedforward(key, config.feedforward_modules ?? []));
         throw new Error(`target module "${key}" cannot be scaled: only Linear, Conv1D and Conv2d layers can`);
       },
       add: (layer, key) => {
@@ -50,8 +48,11 @@ export const ia3: Ia3 = {
 
 function resolveIa3(config: IA3Config, base: BaseModel): IA3Config {
   const type = base.config?.model_type ?? '';
-  const feedforward = config.feedforward_modules ?? (Object.hasOwn(defaultFeedforward, type) ? [...(defaultFeedforward[type] as readonly string[])] : undefined);
-  if (feedforward === undefined) throw new Error(`there are no default feedforward_modules for model_type "${type}": name them, or give an empty list`);
+  const feedforward =
+    config.feedforward_modules ??
+    (Object.hasOwn(defaultFeedforward, type) ? [...(defaultFeedforward[type] as readonly string[])] : undefined);
+  if (feedforward === undefined)
+    throw new Error(`there are no default feedforward_modules for model_type "${type}": name them, or give an empty list`);
   return {
     ...config,
     target_modules: resolveTargets(base, config, defaultTargets, { condense: false }),
@@ -66,6 +67,8 @@ const isFeedforward = (key: string, modules: string | readonly string[]) =>
 /** The weighted sum of the vectors; where an adapter does not scale a layer its vector is one. */
 function combineIa3(sources: readonly NamedAdapter<IA3Config, LayerAdapter<Ia3Layer>>[], weights: readonly number[]) {
   const first = sources[0] as NamedAdapter<IA3Config, LayerAdapter<Ia3Layer>>;
+  const whole = sources.filter(({ config }) => config.modules_to_save?.length).map(({ name }) => name);
+  if (whole.length > 0) throw new Error(`adapters that train whole modules (modules_to_save) cannot be combined: ${whole.join(', ')}`);
   const union = (pick: (config: IA3Config) => string | string[] | null) => {
     const all = sources.map(({ config }) => pick(config) ?? []);
     if (all.every((entry) => Array.isArray(entry))) return [...new Set(all.flat() as string[])].sort();
@@ -73,7 +76,11 @@ function combineIa3(sources: readonly NamedAdapter<IA3Config, LayerAdapter<Ia3La
     throw new Error('adapters whose modules are a list cannot be combined with ones that have a regular expression');
   };
   return {
-    config: { ...first.config, target_modules: union((config) => config.target_modules), feedforward_modules: union((config) => config.feedforward_modules) },
+    config: {
+      ...first.config,
+      target_modules: union((config) => config.target_modules),
+      feedforward_modules: union((config) => config.feedforward_modules),
+    },
     fill: (handle: LayerAdapter<Ia3Layer>, name: string) => {
       for (const layer of Object.values(handle.layers)) {
         const target = layer.ia3_l[name] as Parameter;

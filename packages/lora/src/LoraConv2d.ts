@@ -1,4 +1,22 @@
-import { AdapterLayer, add, BASE, computeByRows, type Conv2d, conv2d, dropout, kaimingUniform, kind, matMul, normal, Parameter, reshape, scale, uniform, values, zeros } from '@peft/core';
+import {
+  AdapterLayer,
+  add,
+  BASE,
+  type Conv2d,
+  computeByRows,
+  conv2d,
+  dropout,
+  kaimingUniform,
+  kind,
+  matMul,
+  normal,
+  Parameter,
+  reshape,
+  scale,
+  uniform,
+  values,
+  zeros,
+} from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
 import { lengths, rescale } from './dora';
 import type { LayerSettings } from './LayerSettings';
@@ -14,9 +32,11 @@ export class LoraConv2d extends AdapterLayer<Conv2d> {
 
   add(name: string, { r, scaling, dropout: rate, init, use_dora, lora_bias }: LayerSettings): void {
     const { inChannels, outChannels, kernelSize, groups, dilation, weight } = this.base_layer;
-    if (dilation[0] !== 1 || dilation[1] !== 1) throw new Error('a convolution with dilation cannot be adapted: Python PEFT cannot run such an adapter either');
+    if (dilation[0] !== 1 || dilation[1] !== 1)
+      throw new Error('a convolution with dilation cannot be adapted: Python PEFT cannot run such an adapter either');
     if (r % groups !== 0) throw new Error(`r ${r} must be a multiple of the convolution's ${groups} groups`);
-    if (typeof init === 'string' && init !== 'gaussian') throw new Error(`init_lora_weights "${init}" cannot be used on a convolution: use true, false or "gaussian"`);
+    if (typeof init === 'string' && init !== 'gaussian')
+      throw new Error(`init_lora_weights "${init}" cannot be used on a convolution: use true, false or "gaussian"`);
     const ofB = 1 / Math.sqrt(r / groups);
     this.lora_A[name] = { weight: new Parameter([r, inChannels, ...kernelSize], init === 'gaussian' ? normal(0, 1 / r) : kaimingUniform) };
     const B = { weight: new Parameter([outChannels, r / groups, 1, 1], init === false ? uniform(-ofB, ofB) : zeros) };
@@ -29,7 +49,10 @@ export class LoraConv2d extends AdapterLayer<Conv2d> {
     }
     if (use_dora) {
       if (groups !== 1) throw new Error('use_dora cannot be used on a convolution with groups');
-      this.lora_magnitude_vector[name] = new Parameter([1, outChannels, 1, 1], weight.ready ? values(tf.tidy(() => this.#norm(name).dataSync())) : zeros);
+      this.lora_magnitude_vector[name] = new Parameter(
+        [1, outChannels, 1, 1],
+        weight.ready ? values(tf.tidy(() => this.#norm(name).dataSync())) : zeros,
+      );
     }
   }
 
@@ -90,7 +113,10 @@ export class LoraConv2d extends AdapterLayer<Conv2d> {
       if (!A || !B || this.merged.includes(name)) continue;
       const rate = this.training ? (this.lora_dropout[name] as number) : 0;
       const input = dropout(x, rate, this.training);
-      const low = scale(conv2d(conv2d(input, A, null, { stride, padding }), B.weight, B.bias ?? null, { groups }), this.scaling[name] as number); // [B, H', W', out]
+      const low = scale(
+        conv2d(conv2d(input, A, null, { stride, padding }), B.weight, B.bias ?? null, { groups }),
+        this.scaling[name] as number,
+      ); // [B, H', W', out]
       const magnitude = this.lora_magnitude_vector[name];
       if (!magnitude) {
         y = add(y, low);

@@ -1,4 +1,20 @@
-import { AdapterLayer, add, BASE, computeByRows, differentiable, type Embedding, kind, linear, matMul, normal, Parameter, scale, scatterRows, values, zeros } from '@peft/core';
+import {
+  AdapterLayer,
+  add,
+  BASE,
+  computeByRows,
+  differentiable,
+  type Embedding,
+  kind,
+  linear,
+  matMul,
+  normal,
+  Parameter,
+  scale,
+  scatterRows,
+  values,
+  zeros,
+} from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
 import { lengths, rescale } from './dora';
 import type { LayerSettings } from './LayerSettings';
@@ -28,7 +44,11 @@ export class LoraEmbedding extends AdapterLayer<Embedding> {
       A.initialize();
       B.initialize();
     }
-    if (use_dora) this.lora_magnitude_vector[name] = new Parameter([embeddingDim], weight.ready ? values(tf.tidy(() => this.#norm(name).dataSync())) : zeros);
+    if (use_dora)
+      this.lora_magnitude_vector[name] = new Parameter(
+        [embeddingDim],
+        weight.ready ? values(tf.tidy(() => this.#norm(name).dataSync())) : zeros,
+      );
   }
 
   /** @param ids [N] int32 @returns [N, C] */
@@ -71,13 +91,15 @@ export class LoraEmbedding extends AdapterLayer<Embedding> {
   }
 
   #compute(ids: tf.Tensor1D, names: readonly string[]): tf.Tensor2D {
+    // Read before the engine gets them: ids that lie on a graphics card could not be read in the midst of a backward pass.
+    const rows = names.some((name) => this.lora_embedding_A[name]?.trainable) ? ids.dataSync<'int32'>().slice() : undefined;
     const base = this.base_layer.forward(ids);
     let y = base;
     for (const name of names) {
       const A = this.lora_embedding_A[name];
       const B = this.lora_embedding_B[name];
       if (!A || !B || this.merged.includes(name)) continue;
-      const low = scale(linear(columns(ids, A, this.base_layer.paddingIdx), B), this.scaling[name] as number); // [N, C]
+      const low = scale(linear(columns(ids, rows, A, this.base_layer.paddingIdx), B), this.scaling[name] as number); // [N, C]
       const magnitude = this.lora_magnitude_vector[name];
       if (!magnitude) y = add(y, low);
       else {
@@ -93,22 +115,19 @@ export class LoraEmbedding extends AdapterLayer<Embedding> {
   }
 }
 
-/** The columns of a matrix [r, tokens] that ids name, as rows. @returns [N, r] */
-function columns(ids: tf.Tensor1D, matrix: Parameter, paddingIdx: number | null): tf.Tensor2D {
+/** The columns of a matrix [r, tokens] that ids name, as rows. @param rows the ids in memory, where the matrix is trained @returns [N, r] */
+function columns(ids: tf.Tensor1D, rows: Int32Array | undefined, matrix: Parameter, paddingIdx: number | null): tf.Tensor2D {
   const look = () => tf.transpose(tf.gather(matrix.value, ids, 1)) as tf.Tensor2D;
-  if (!matrix.trainable) return look();
+  if (!matrix.trainable || !rows) return look();
   return differentiable<{ matrix: tf.Tensor }, tf.Tensor2D>(
     { matrix: matrix.value },
     {
-      forward: (save) => {
-        save([ids]);
-        return look();
-      },
-      backward: (dy, [saved]) => ({
-        matrix: () => {
-          const rows = (saved as tf.Tensor1D).dataSync<'int32'>();
-          return tf.transpose(scatterRows(dy, paddingIdx === null ? rows : rows.map((row) => (row === paddingIdx ? -1 : row)), matrix.shape[1] as number));
-        },
+      forward: look,
+      backward: (dy) => ({
+        matrix: () =>
+          tf.transpose(
+            scatterRows(dy, paddingIdx === null ? rows : rows.map((row) => (row === paddingIdx ? -1 : row)), matrix.shape[1] as number),
+          ),
       }),
     },
   );

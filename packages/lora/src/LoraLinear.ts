@@ -2,12 +2,12 @@ import {
   AdapterLayer,
   add,
   BASE,
-  computeByRows,
   Conv1D,
+  computeByRows,
   dropout,
   isA,
   kind,
-  Linear,
+  type Linear,
   linear,
   linearTransposed,
   lowRank,
@@ -19,10 +19,10 @@ import {
   zeros,
 } from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { LayerSettings } from './LayerSettings';
 import type { InitLoraWeights } from './config';
 import { lengths, rescale } from './dora';
 import { loraStart } from './initialize';
+import type { LayerSettings } from './LayerSettings';
 
 /** LoRA on a linear layer, stored [out, in] (Linear) or [in, out] (Conv1D). */
 export class LoraLinear extends AdapterLayer<Linear | Conv1D> {
@@ -41,7 +41,9 @@ export class LoraLinear extends AdapterLayer<Linear | Conv1D> {
     const { inFeatures, outFeatures } = this.base_layer;
     const ready = this.base_layer.weight.ready;
     // Without values of the base there is nothing to decompose: shapes alone are made.
-    const start = loraStart(ready || typeof init === 'boolean' ? init : true, { inFeatures, outFeatures, r, scaling }, () => this.#toDecompose(init));
+    const start = loraStart(ready || typeof init === 'boolean' ? init : true, { inFeatures, outFeatures, r, scaling }, () =>
+      this.#toDecompose(init),
+    );
     this.lora_A[name] = { weight: new Parameter([r, inFeatures], start.A) };
     const B = { weight: new Parameter([outFeatures, r], start.B) };
     const bound = 1 / Math.sqrt(r);
@@ -53,7 +55,8 @@ export class LoraLinear extends AdapterLayer<Linear | Conv1D> {
       this.lora_B[name].weight.initialize();
     }
     if (start.subtract) this.#takeOff(name, start.subtract, init);
-    if (use_dora) this.lora_magnitude_vector[name] = new Parameter([outFeatures], ready ? values(tf.tidy(() => this.#norm(name).dataSync())) : zeros);
+    if (use_dora)
+      this.lora_magnitude_vector[name] = new Parameter([outFeatures], ready ? values(tf.tidy(() => this.#norm(name).dataSync())) : zeros);
   }
 
   /** Undoes what an adapter's start did to the base weight. */
@@ -63,6 +66,12 @@ export class LoraLinear extends AdapterLayer<Linear | Conv1D> {
     this.#before.delete(name);
     this.base_layer.weight.dispose();
     this.#setWeight(before);
+  }
+
+  /** Makes what an adapter's start did to the base weight final. */
+  forgetBase(name: string): void {
+    this.#before.get(name)?.dispose();
+    this.#before.delete(name);
   }
 
   /** @param x [N, in] @returns [N, out] */

@@ -1,4 +1,4 @@
-import { AdapterLayer, differentiable, type Embedding, kind, Linear, matMul, Module, Parameter } from '@peft/core';
+import { AdapterLayer, differentiable, type Embedding, kind, type Linear, Module, matMul, Parameter } from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
 
 /** Rows of an embedding, each adapter its own, that stand in the place of the table's. */
@@ -10,9 +10,11 @@ export class TrainableTokensLayer extends AdapterLayer<Embedding> {
   add(name: string, indices: readonly number[]): void {
     const { weight, numEmbeddings, embeddingDim } = this.base_layer;
     const outside = indices.filter((index) => index >= numEmbeddings);
-    if (outside.length > 0) throw new Error(`trainable_token_indices ${outside.join(', ')} are outside the vocabulary of ${numEmbeddings} tokens`);
+    if (outside.length > 0)
+      throw new Error(`trainable_token_indices ${outside.join(', ')} are outside the vocabulary of ${numEmbeddings} tokens`);
     const overlap = this.adapters.find((other) => this.token_indices[other]?.some((index) => indices.includes(index)));
-    if (overlap !== undefined) throw new Error(`adapter "${overlap}" trains some of the same tokens: trainable_token_indices of adapters on one model must differ`);
+    if (overlap !== undefined)
+      throw new Error(`adapter "${overlap}" trains some of the same tokens: trainable_token_indices of adapters on one model must differ`);
     const rows = new Parameter([indices.length, embeddingDim]);
     if (weight.ready) {
       const values = tf.tidy(() => tf.keep(tf.gather(weight.value, tf.tensor1d([...indices], 'int32'))));
@@ -27,7 +29,8 @@ export class TrainableTokensLayer extends AdapterLayer<Embedding> {
   forward(ids: tf.Tensor1D): tf.Tensor2D {
     if (this.rows) throw new Error('adapter_names cannot be used with trainable_token_indices');
     let y = this.base_layer.forward(ids);
-    for (const name of this.#computing) y = replaceRows(y, ids, this.trainable_tokens_delta[name] as Parameter, this.token_indices[name] as readonly number[]);
+    for (const name of this.#computing)
+      y = replaceRows(y, ids, this.trainable_tokens_delta[name] as Parameter, this.token_indices[name] as readonly number[]);
     return y;
   }
 
@@ -35,7 +38,9 @@ export class TrainableTokensLayer extends AdapterLayer<Embedding> {
   replaceLogits(x: tf.Tensor2D, logits: tf.Tensor2D): tf.Tensor2D {
     let y = logits;
     // Merged rows stand in the table, but not in the head's weight.
-    for (const name of this.active) if (Object.hasOwn(this.trainable_tokens_delta, name)) y = replaceColumns(y, x, this.trainable_tokens_delta[name] as Parameter, this.token_indices[name] as readonly number[]);
+    for (const name of this.active)
+      if (Object.hasOwn(this.trainable_tokens_delta, name))
+        y = replaceColumns(y, x, this.trainable_tokens_delta[name] as Parameter, this.token_indices[name] as readonly number[]);
     return y;
   }
 
@@ -118,7 +123,11 @@ function replaceRows(y: tf.Tensor2D, ids: tf.Tensor1D, rows: Parameter, indices:
 /** `logits` with the columns of the named tokens computed from the trained rows. */
 function replaceColumns(logits: tf.Tensor2D, x: tf.Tensor2D, rows: Parameter, indices: readonly number[]): tf.Tensor2D {
   const count = logits.shape[1];
-  const place = () => tf.cast(tf.equal(tf.expandDims(tf.tensor1d([...indices], 'int32'), 1), tf.expandDims(tf.range(0, count, 1, 'int32'), 0)), 'float32') as tf.Tensor2D; // [n, tokens]
+  const place = () =>
+    tf.cast(
+      tf.equal(tf.expandDims(tf.tensor1d([...indices], 'int32'), 1), tf.expandDims(tf.range(0, count, 1, 'int32'), 0)),
+      'float32',
+    ) as tf.Tensor2D; // [n, tokens]
   const table = rows.value as unknown as tf.Tensor2D;
   return differentiable<Record<string, tf.Tensor>, tf.Tensor2D>(
     { logits, x, rows: rows.value },

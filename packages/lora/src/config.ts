@@ -1,4 +1,4 @@
-import { commonFields, field, type Fields, type PeftConfig } from '@peft/core';
+import { commonFields, type Field, type Fields, field, type PeftConfig } from '@peft/core';
 
 /** The start values of A and B; see `initialize.ts`. */
 export type InitLoraWeights = boolean | string;
@@ -43,7 +43,7 @@ export interface LoraConfig extends PeftConfig {
   megatron_core: string | null;
   /** Single tokens whose embeddings are trained: ids, or ids by embedding layer. @default null */
   trainable_token_indices: number[] | Record<string, number[]> | null;
-  loftq_config: Record<string, unknown>;
+  loftq_config: Record<string, unknown> | null;
   eva_config: Record<string, unknown> | null;
   corda_config: Record<string, unknown> | null;
   lora_ga_config: Record<string, unknown> | null;
@@ -65,13 +65,24 @@ export interface LoraConfig extends PeftConfig {
   ensure_weight_tying: boolean;
 }
 
-const { boolean, either, float, integer, list, nullable, number, object, oneOf, record, string } = field;
+const { boolean, either, float, integer, list, nullable, number, object, oneOf, record, set, string } = field;
 
-const names = list(string(''));
+const names = set(string(''));
 const rankOf = field.custom(8, 'a positive whole number', (value) => Number.isSafeInteger(value) && (value as number) > 0);
 const indices = list(field.custom(0, 'a whole number from 0 on', (value) => Number.isSafeInteger(value) && (value as number) >= 0));
-const range = field.custom<[number, number]>([0, 0], 'a pair [start, end)', (value) => Array.isArray(value) && value.length === 2 && value.every(Number.isSafeInteger));
+const range = field.custom<[number, number]>(
+  [0, 0],
+  'a pair [start, end)',
+  (value) => Array.isArray(value) && value.length === 2 && value.every(Number.isSafeInteger),
+);
 const anything = field.custom<unknown>(null, 'anything', () => true);
+
+/** A number that Python holds as float, with limits. */
+const ranged = (fallback: number, low: number, high: number): Field<number> => ({
+  ...float(fallback),
+  expects: `a number from ${low}${high === Number.POSITIVE_INFINITY ? ' on' : ` to ${high}`}`,
+  accepts: (value) => typeof value === 'number' && value >= low && value <= high,
+});
 
 /** An object of settings that PEFT fills with defaults of its own. */
 const settings = (fields: Record<string, typeof anything>) => nullable(object(fields as unknown as Fields<Record<string, unknown>>));
@@ -86,8 +97,12 @@ export const loraFields: Fields<LoraConfig> = {
   fan_in_fan_out: boolean(false),
   bias: oneOf('none', 'all', 'lora_only'),
   use_rslora: boolean(false),
-  modules_to_save: nullable(names),
-  init_lora_weights: field.custom<InitLoraWeights>(true, 'true, false or a name', (value) => typeof value === 'boolean' || typeof value === 'string'),
+  modules_to_save: nullable(list(string(''))),
+  init_lora_weights: field.custom<InitLoraWeights>(
+    true,
+    'true, false or a name',
+    (value) => typeof value === 'boolean' || typeof value === 'string',
+  ),
   layers_to_transform: nullable(either(integer(0), list(integer(0)))) as never,
   layers_pattern: nullable(either(string(''), names)) as never,
   rank_pattern: record(rankOf),
@@ -95,8 +110,15 @@ export const loraFields: Fields<LoraConfig> = {
   megatron_config: nullable(record(anything)),
   megatron_core: nullableDefault(string('megatron.core')),
   trainable_token_indices: nullable(either(indices, record(indices))) as never,
-  loftq_config: record(anything),
-  eva_config: settings({ rho: float(2), tau: float(0.99), use_label_mask: boolean(true), label_mask_value: integer(-100), whiten: boolean(false), adjust_scaling_factors: boolean(true) }),
+  loftq_config: field.custom<Record<string, unknown> | null>({}, 'an object, or null', nullable(record(anything)).accepts),
+  eva_config: settings({
+    rho: ranged(2, 1, Number.POSITIVE_INFINITY),
+    tau: ranged(0.99, 0, 1),
+    use_label_mask: boolean(true),
+    label_mask_value: integer(-100),
+    whiten: boolean(false),
+    adjust_scaling_factors: boolean(true),
+  }),
   corda_config: settings({
     cache_file: nullable(string('')),
     covariance_file: nullable(string('')),
@@ -105,7 +127,11 @@ export const loraFields: Fields<LoraConfig> = {
     use_float16_for_covariance: boolean(false),
     prune_temporary_fields: boolean(true),
   }),
-  lora_ga_config: settings({ direction: oneOf('ArB2r', 'ArBr', 'A2rBr', 'random'), scale: oneOf('stable', 'weight_svd', 'gd_scale', 'unit'), stable_gamma: integer(16) }),
+  lora_ga_config: settings({
+    direction: oneOf('ArB2r', 'ArBr', 'A2rBr', 'random'),
+    scale: oneOf('stable', 'weight_svd', 'gd_scale', 'unit'),
+    stable_gamma: integer(16),
+  }),
   use_dora: boolean(false),
   velora_config: settings({ num_groups: integer(64), scale: float(1), init_type: string('batch_average') }),
   monteclora_config: settings({
@@ -125,50 +151,22 @@ export const loraFields: Fields<LoraConfig> = {
     gks_adapter_names: nullable(names),
     rng_seed: nullable(integer(0)),
   }),
-  use_bdlora: settings({ target_modules_bd_a: nullable(names), target_modules_bd_b: nullable(names), nblocks: integer(1), match_strict: boolean(true) }),
+  use_bdlora: settings({
+    target_modules_bd_a: nullable(names),
+    target_modules_bd_b: nullable(names),
+    nblocks: integer(1),
+    match_strict: boolean(true),
+  }),
   alora_invocation_tokens: nullable(list(integer(0))),
   use_qalora: boolean(false),
   qalora_group_size: integer(16),
   layer_replication: nullable(list(range)),
   lora_bias: boolean(false),
-  target_parameters: nullable(names),
+  target_parameters: nullable(list(string(''))),
   ensure_weight_tying: boolean(false),
 };
 
 /** May be null, but is not by default. */
 function nullableDefault<T>(of: { default: T; expects: string; accepts(value: unknown): boolean }) {
   return { ...nullable(of), default: of.default as T | null };
-}
-
-/** Refuses settings that contradict each other. Errors: all contradictions at once. */
-export function validateLoraConfig(config: LoraConfig): void {
-  const wrong: string[] = [];
-  const refuse = (condition: boolean, problem: string) => condition && wrong.push(problem);
-  const isRegex = typeof config.target_modules === 'string' && config.target_modules.toLowerCase() !== 'all-linear';
-  refuse(isRegex && config.layers_to_transform !== null, 'layers_to_transform cannot be used when target_modules is one string');
-  refuse(isRegex && config.layers_pattern !== null, 'layers_pattern cannot be used when target_modules is one string');
-  refuse(config.layers_pattern !== null && config.layers_to_transform === null, 'layers_pattern needs layers_to_transform, too');
-  refuse(config.lora_dropout < 0 || config.lora_dropout >= 1, `lora_dropout must be at least 0 and below 1, not ${config.lora_dropout}`);
-  refuse(config.lora_bias && typeof config.init_lora_weights === 'string', `lora_bias works with init_lora_weights true or false only, not "${config.init_lora_weights}"`);
-  refuse(config.lora_bias && config.use_dora, 'lora_bias does not work with use_dora');
-  if (wrong.length > 0) throw new Error(`this LoRA config cannot be used: ${wrong.join('; ')}`);
-}
-
-/** Fields that ask for what is not built here; they are read and written, but not attached. */
-export function unsupported(config: LoraConfig): string[] {
-  const init = config.init_lora_weights;
-  const asks: Record<string, boolean> = {
-    [`init_lora_weights: "${init}"`]: typeof init === 'string' && !/^(gaussian|pissa(_niter_\d+)?|olora|orthogonal)$/.test(init),
-    megatron_config: config.megatron_config !== null,
-    alora_invocation_tokens: config.alora_invocation_tokens !== null,
-    arrow_config: config.arrow_config !== null,
-    use_bdlora: config.use_bdlora !== null,
-    velora_config: config.velora_config !== null,
-    monteclora_config: config.monteclora_config !== null,
-    kasa_config: config.kasa_config !== null,
-    use_qalora: config.use_qalora,
-    target_parameters: (config.target_parameters ?? []).length > 0,
-    ensure_weight_tying: config.ensure_weight_tying,
-  };
-  return Object.keys(asks).filter((name) => asks[name]);
 }

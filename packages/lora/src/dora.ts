@@ -1,4 +1,4 @@
-import { differentiable, Parameter } from '@peft/core';
+import { differentiable, type Parameter } from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
@@ -24,7 +24,8 @@ export function rescale(u: tf.Tensor2D, magnitude: Parameter, norm: tf.Tensor1D,
     },
     backward: (dy, [gain, savedNorm, direction]) => ({
       u: () => tf.mul(dy, gain as tf.Tensor),
-      magnitude: () => tf.reshape(tf.div(tf.sum(tf.mul(dy, direction as tf.Tensor), 0), savedNorm as tf.Tensor), magnitude.shape as number[]),
+      magnitude: () =>
+        tf.reshape(tf.div(tf.sum(tf.mul(dy, direction as tf.Tensor), 0), savedNorm as tf.Tensor), magnitude.shape as number[]),
       bias: () => tf.sub(tf.sum(dy, 0), tf.mul(tf.sum(dy, 0), gain as tf.Tensor)),
     }),
   });

@@ -30,18 +30,33 @@ export function loraStart(init: InitLoraWeights, shape: LoraShape, weight: () =>
   if (init === 'olora') {
     const { q, r: R } = qr(W, outFeatures, inFeatures);
     const k = Math.min(outFeatures, inFeatures);
-    return reduced(shape, (i, c) => R[i * inFeatures + c] as number, (o, i) => q[o * k + i] as number);
+    return reduced(
+      shape,
+      (i, c) => R[i * inFeatures + c] as number,
+      (o, i) => q[o * k + i] as number,
+    );
   }
   // PiSSA (https://arxiv.org/abs/2404.02948): A and B hold the largest singular directions. The randomised form, pissa_niter_N,
   // approaches the same; the exact decomposition needs no random numbers, so a reload finds the same base.
   const { u, s, vt } = svd(W, outFeatures, inFeatures);
   const k = s.length;
   const root = (i: number) => Math.sqrt((s[i] as number) / scaling);
-  return reduced(shape, (i, c) => root(i) * (vt[i * inFeatures + c] as number), (o, i) => root(i) * (u[o * k + i] as number));
+  return reduced(
+    shape,
+    (i, c) => root(i) * (vt[i * inFeatures + c] as number),
+    (o, i) => root(i) * (u[o * k + i] as number),
+  );
 }
 
-function reduced({ inFeatures, outFeatures, r, scaling }: LoraShape, a: (i: number, c: number) => number, b: (o: number, i: number) => number): LoraStart {
-  if (r > Math.min(inFeatures, outFeatures)) throw new Error(`r ${r} is more than a ${outFeatures}×${inFeatures} weight has directions: choose at most ${Math.min(inFeatures, outFeatures)}`);
+function reduced(
+  { inFeatures, outFeatures, r, scaling }: LoraShape,
+  a: (i: number, c: number) => number,
+  b: (o: number, i: number) => number,
+): LoraStart {
+  if (r > Math.min(inFeatures, outFeatures))
+    throw new Error(
+      `r ${r} is more than a ${outFeatures}×${inFeatures} weight has directions: choose at most ${Math.min(inFeatures, outFeatures)}`,
+    );
   const A = Float32Array.from({ length: r * inFeatures }, (_, at) => a(Math.floor(at / inFeatures), at % inFeatures));
   const B = Float32Array.from({ length: outFeatures * r }, (_, at) => b(Math.floor(at / r), at % r));
   const subtract = new Float32Array(outFeatures * inFeatures);
@@ -76,7 +91,10 @@ function orthogonal({ inFeatures, outFeatures, r }: LoraShape): LoraStart {
   return {
     A: (_, random) => {
       const columns = mixed(inFeatures, 0, random);
-      return Float32Array.from({ length: r * inFeatures }, (_value, at) => columns[(at % inFeatures) * r + Math.floor(at / inFeatures)] as number);
+      return Float32Array.from(
+        { length: r * inFeatures },
+        (_value, at) => columns[(at % inFeatures) * r + Math.floor(at / inFeatures)] as number,
+      );
     },
     B: (_, random) => Float32Array.from(mixed(outFeatures, 1, random)),
   };

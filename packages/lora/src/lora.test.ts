@@ -1,5 +1,19 @@
 import '@tensorflow/tfjs-backend-wasm';
-import { Conv1D, Embedding, getPeftModel, initialize, isA, kind, Linear, manualSeed, memorySink, Module, PeftModel, parameters, relu } from '@peft/core';
+import {
+  Conv1D,
+  Embedding,
+  getPeftModel,
+  initialize,
+  isA,
+  kind,
+  Linear,
+  Module,
+  manualSeed,
+  memorySink,
+  PeftModel,
+  parameters,
+  relu,
+} from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type LoraConfig, lora, loraConfig } from './index';
@@ -23,12 +37,18 @@ const build = () => {
   initialize(net);
   return net;
 };
-const input = { input_ids: [[1, 2, 3], [4, 5, 9]] };
+const input = {
+  input_ids: [
+    [1, 2, 3],
+    [4, 5, 9],
+  ],
+};
 const outputs = (model: { forward(x: typeof input): tf.Tensor }) => tf.tidy(() => Array.from(model.forward(input).dataSync()));
 const difference = (a: number[], b: number[]) => Math.max(...a.map((x, i) => Math.abs(x - (b[i] as number))));
 /** Random values everywhere, so that no zero hides a mistake. */
 const shake = (model: PeftModel<Net>) => {
-  for (const parameter of Object.values(model.adapterState())) parameter.set(Array.from({ length: parameter.size }, (_, i) => Math.sin(i * 12.9898 + parameter.size) * 0.5));
+  for (const parameter of Object.values(model.adapterState()))
+    parameter.set(Array.from({ length: parameter.size }, (_, i) => Math.sin(i * 12.9898 + parameter.size) * 0.5));
 };
 
 beforeAll(async () => {
@@ -139,4 +159,10 @@ it('keeps its tensors constant over loads and deletes', () => {
   outputs(model);
   expect(tf.memory().numTensors).toBe(before);
   expect(parameters(net).every((parameter) => parameter.ready)).toBe(true);
+});
+
+it('holds the names of a set once, and trains a module once that is named twice', () => {
+  const config = loraConfig({ target_modules: ['lin0', 'lin1', 'lin0'], modules_to_save: ['emb', 'emb'] });
+  expect(config.target_modules).toEqual(['lin0', 'lin1']);
+  expect(getPeftModel(new Net(), config).peftConfig.default?.modules_to_save).toEqual(['emb']);
 });

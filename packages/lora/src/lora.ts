@@ -1,37 +1,40 @@
 import {
   type Adapter,
   AdapterLayer,
-  adaptLayers,
   type AttachContext,
+  adaptLayers,
   type BaseModel,
   Conv1D,
   Conv2d,
   Embedding,
+  fanInFanOut,
   getModule,
   isA,
   type LayerAdapter,
   Linear,
-  matchModules,
   type Module,
+  matchModules,
   namedModules,
   type Parameter,
   replaceModule,
   resolvePattern,
   resolveTargets,
+  type TrainedBiases,
   type Tuner,
+  trainBiases,
   warn,
 } from '@peft/core';
-import { combineAdapters, type CombineOptions } from './combine/combineAdapters';
-import { type LoraConfig, loraFields, unsupported, validateLoraConfig } from './config';
+import { completeLoraConfig, unsupported, validateLoraConfig } from './checkConfig';
+import { type CombineOptions, combineAdapters } from './combine/combineAdapters';
+import { type LoraConfig, loraFields } from './config';
 import type { LayerSettings } from './LayerSettings';
 import { LoraConv2d } from './LoraConv2d';
 import { LoraEmbedding } from './LoraEmbedding';
 import { LoraLinear } from './LoraLinear';
 import { replicateLayers } from './replicateLayers';
 import { subtractInitial } from './subtractInitial';
-import { defaultTargets } from './targets';
 import { TiedTokensHead, TrainableTokensWrapper } from './TrainableTokens';
-import { type TrainedBiases, trainBiases } from './trainedBiases';
+import { defaultTargets } from './targets';
 
 /** A layer with LoRA on it. */
 export type LoraLayer = LoraLinear | LoraEmbedding | LoraConv2d;
@@ -46,10 +49,14 @@ export type Lora = Tuner<LoraConfig, BaseModel, LoraAdapter, CombineOptions>;
 /** The method LoRA; pass it where adapters are loaded. A config made by `loraConfig` carries it. */
 export const lora: Lora = {
   type: 'LORA',
+  tags: ['lora'],
   fields: loraFields,
   validate: validateLoraConfig,
+  complete: completeLoraConfig,
   resolve: (config, base) =>
-    config.target_modules === null && config.target_parameters?.length ? config : { ...config, target_modules: resolveTargets(base, config, defaultTargets) },
+    config.target_modules === null && config.target_parameters?.length
+      ? config
+      : { ...config, target_modules: resolveTargets(base, config, defaultTargets) },
   attach: attachLora,
   combine: combineAdapters,
   subtractInitial,
@@ -59,8 +66,10 @@ function attachLora(base: BaseModel, config: LoraConfig, name: string, _context:
   const missing = unsupported(config);
   if (missing.length > 0) throw new Error(`this LoRA config asks for what is not built here: ${missing.join(', ')}`);
   const present = [...namedModules(base)].flatMap(([, module]) => (isA(module, AdapterLayer) ? [module] : []));
-  if (present.some((layer) => layer.merged.length > 0)) throw new Error('adapters are merged: call unmergeAdapter() before adding another one');
-  if (config.bias !== 'none' && present.length > 0) throw new Error('only one adapter of a model can train biases, and it must be the first: set bias to "none"');
+  if (present.some((layer) => layer.merged.length > 0))
+    throw new Error('adapters are merged: call unmergeAdapter() before adding another one');
+  if (config.bias !== 'none' && present.length > 0)
+    throw new Error('only one adapter of a model can train biases, and it must be the first: set bias to "none"');
   if (changesBase(config) && present.length > 0)
     warn(`init_lora_weights "${config.init_lora_weights}" changes the base weights, which the other adapters on this model see, too`);
 
@@ -74,7 +83,7 @@ function attachLora(base: BaseModel, config: LoraConfig, name: string, _context:
     adapter = adaptLayers<LoraLayer>(base, name, { keys, wrap: wrapLayer, add: (layer, key) => layer.add(name, settingsOf(config, key)) });
     try {
       tokens = trainTokens(base, config, name);
-      biases = config.bias === 'none' ? undefined : trainBiases(base, name, config.bias);
+      biases = config.bias === 'none' ? undefined : trainBiases(base, name, config.bias === 'all' ? 'all' : 'adapted');
     } catch (error) {
       adapter.detach();
       throw error;
@@ -85,19 +94,26 @@ function attachLora(base: BaseModel, config: LoraConfig, name: string, _context:
   }
 
   const parts = [adapter, ...tokens];
-  const prefixed = (entries: Record<string, Parameter> = {}) => Object.fromEntries(Object.entries(entries).map(([key, parameter]) => [adapter.keyPrefix + key, parameter]));
-  const together = (pick: (part: LayerAdapter) => Record<string, Parameter>) => Object.assign({}, ...parts.map(pick)) as Record<string, Parameter>;
+  const prefixed = (entries: Record<string, Parameter> = {}) =>
+    Object.fromEntries(Object.entries(entries).map(([key, parameter]) => [adapter.keyPrefix + key, parameter]));
+  const together = (pick: (part: LayerAdapter) => Record<string, Parameter>) =>
+    Object.assign({}, ...parts.map(pick)) as Record<string, Parameter>;
   return {
     keyPrefix: adapter.keyPrefix,
     layers: adapter.layers,
-    parameters: () => ({ ...together((part) => part.parameters()), ...prefixed(biases?.parameters()) }),
-    state: () => ({ ...together((part) => part.state()), ...prefixed(embeddingTables(adapter.layers, config)), ...prefixed(biases?.state()) }),
+    parameters: () => ({ ...inMemory(together((part) => part.parameters())), ...prefixed(biases?.parameters()) }),
+    state: () => ({
+      ...together((part) => part.state()),
+      ...prefixed(embeddingTables(adapter.layers, config)),
+      ...prefixed(biases?.state()),
+    }),
     enable: (on) => {
       for (const part of parts) part.enable(on);
       biases?.enable(on);
     },
     detach: ({ keepMerged = false } = {}) => {
-      for (const layer of Object.values(adapter.layers)) if (!keepMerged && isA(layer, LoraLinear)) layer.restoreBase(name);
+      for (const layer of Object.values(adapter.layers))
+        if (isA(layer, LoraLinear)) keepMerged ? layer.forgetBase(name) : layer.restoreBase(name);
       biases?.detach(keepMerged);
       for (const part of parts) part.detach({ keepMerged });
       if (!keepMerged) undo();
@@ -119,7 +135,9 @@ function attachLora(base: BaseModel, config: LoraConfig, name: string, _context:
     },
     route: (rows) => {
       if (rows?.includes(name) && config.use_dora) throw new Error(`adapter_names cannot be used with DoRA adapters ("${name}")`);
-      if (rows?.includes(name) && tokens.length > 0) throw new Error(`adapter_names cannot be used with trainable_token_indices ("${name}")`);
+      if (rows?.includes(name) && tokens.length > 0)
+        throw new Error(`adapter_names cannot be used with trainable_token_indices ("${name}")`);
+      if (biases && rows?.some((row) => row !== name)) throw new Error(`adapter_names cannot be used with trained biases ("${name}")`);
       for (const part of parts) part.route?.(rows);
     },
   };
@@ -147,13 +165,6 @@ function settingsOf(config: LoraConfig, key: string): LayerSettings {
 
 const changesBase = ({ init_lora_weights: init }: LoraConfig) => typeof init === 'string' && /^(pissa|olora)/.test(init);
 
-/** As in Python PEFT, what the last linear layer found is stored as decides. */
-function fanInFanOut(base: Module, keys: readonly string[], fallback: boolean): boolean {
-  const layers = keys.map((key) => getModule(base, key)).map((module) => (isA(module, AdapterLayer) ? module.base_layer : module));
-  const last = layers.filter((layer) => isA(layer, Linear) || isA(layer, Conv1D)).at(-1);
-  return last === undefined ? fallback : isA(last, Conv1D);
-}
-
 /** Whole tables of adapted embeddings are saved, too, where the targets name them as Python PEFT expects. */
 function embeddingTables(layers: Readonly<Record<string, LoraLayer>>, { target_modules: targets }: LoraConfig): Record<string, Parameter> {
   if (!['embed_tokens', 'lm_head'].some((name) => targets?.includes(name))) return {};
@@ -172,14 +183,20 @@ function trainTokens(base: BaseModel, config: LoraConfig, name: string): LayerAd
   const wanted = Array.isArray(config.trainable_token_indices) ? { '': config.trainable_token_indices } : config.trainable_token_indices;
   return Object.entries(wanted).map(([target, indices]) => {
     const input = base.inputEmbeddings?.();
-    const key = [...namedModules(base)].find(([path, module]) => (target === '' ? (input ? module === input : path.endsWith('embed_tokens')) : path === target || path.endsWith(`.${target}`)))?.[0];
+    const key = [...namedModules(base)].find(([path, module]) =>
+      target === '' ? (input ? module === input : path.endsWith('embed_tokens')) : path === target || path.endsWith(`.${target}`),
+    )?.[0];
     if (key === undefined) throw new Error(`trainable_token_indices: there is no embedding "${target || 'embed_tokens'}" in this model`);
-    if ((config.modules_to_save ?? []).some((saved) => key.endsWith(saved))) throw new Error(`"${key}" stands in both trainable_token_indices and modules_to_save: keep one of them`);
+    if ((config.modules_to_save ?? []).some((saved) => key.endsWith(saved)))
+      throw new Error(`"${key}" stands in both trainable_token_indices and modules_to_save: keep one of them`);
     const module = getModule(base, key);
     const wrapper = isA(module, TrainableTokensWrapper) ? module : isA(module, Embedding) ? new TrainableTokensWrapper(module) : undefined;
     if (!wrapper) throw new Error(`trainable_token_indices can be used on an embedding only, and "${key}" is none (or is adapted already)`);
     const head = base.outputEmbeddings?.();
-    const headKey = isA(head, Linear) && head.weight === wrapper.token_adapter.base_layer.weight ? [...namedModules(base)].find(([, other]) => other === head)?.[0] : undefined;
+    const headKey =
+      isA(head, Linear) && head.weight === wrapper.token_adapter.base_layer.weight
+        ? [...namedModules(base)].find(([, other]) => other === head)?.[0]
+        : undefined;
     const layer = wrapper.token_adapter;
     layer.add(name, indices);
     if (module !== wrapper) replaceModule(base, key, wrapper);
@@ -200,3 +217,12 @@ function trainTokens(base: BaseModel, config: LoraConfig, name: string): LayerAd
     };
   });
 }
+
+/** In memory DoRA's magnitude is the weight of a module of its own; in the file it is not. */
+const inMemory = (named: Record<string, Parameter>): Record<string, Parameter> =>
+  Object.fromEntries(
+    Object.entries(named).map(([name, parameter]) => [
+      name.replace(/\.lora_magnitude_vector$/, '.lora_magnitude_vector.weight'),
+      parameter,
+    ]),
+  );

@@ -13,7 +13,8 @@ export function replicateLayers(base: BaseModel, ranges: readonly (readonly [num
   const place = getModule(base, path) as unknown as Record<string, Module[]>;
   const original = (owner as unknown as Record<string, Module[]>)[list] as Module[];
   for (const [start, end] of ranges)
-    if (start < 0 || end > original.length || start >= end) throw new Error(`layer_replication [${start}, ${end}) does not fit a model of ${original.length} layers`);
+    if (start < 0 || end > original.length || start >= end)
+      throw new Error(`layer_replication [${start}, ${end}) does not fit a model of ${original.length} layers`);
   const used = new Set<Module>();
   place[list] = ranges.flatMap(([start, end]) =>
     original.slice(start, end).map((layer) => {
@@ -32,4 +33,5 @@ export function replicateLayers(base: BaseModel, ranges: readonly (readonly [num
   };
 }
 
-const isLayerList = (value: unknown): value is Module[] => Array.isArray(value) && value.length > 0 && value.every((entry) => isA(entry, Module));
+const isLayerList = (value: unknown): value is Module[] =>
+  Array.isArray(value) && value.length > 0 && value.every((entry) => isA(entry, Module));

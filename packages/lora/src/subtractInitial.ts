@@ -15,7 +15,9 @@ export function subtractInitial(
   const other = Object.keys(state).filter((key) => !/\.lora_[AB]\.weight$/.test(key));
   if (other.length > 0) throw new Error(`only plain A and B can be saved relative to an initial adapter, not ${other.join(', ')}`);
   if (config.use_rslora && (Object.keys(config.rank_pattern).length > 0 || Object.keys(config.alpha_pattern).length > 0))
-    throw new Error('an rslora adapter with rank_pattern or alpha_pattern cannot be saved relative to an initial adapter: its scales would change');
+    throw new Error(
+      'an rslora adapter with rank_pattern or alpha_pattern cannot be saved relative to an initial adapter: its scales would change',
+    );
   const doubled: Record<string, Parameter> = {};
   for (const [key, parameter] of Object.entries(state)) {
     const start = initial[key];
@@ -28,7 +30,8 @@ export function subtractInitial(
       doubled[key] = twice;
     });
   }
-  const times = (pattern: Record<string, number>, factor: number) => Object.fromEntries(Object.entries(pattern).map(([key, value]) => [key, value * factor]));
+  const times = (pattern: Record<string, number>, factor: number) =>
+    Object.fromEntries(Object.entries(pattern).map(([key, value]) => [key, value * factor]));
   return {
     config: {
       ...config,

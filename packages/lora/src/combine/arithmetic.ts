@@ -19,8 +19,15 @@ export interface MixingOptions {
  * A weighted sum of arrays of equal length, pruned and elected as asked
  * (TIES: https://arxiv.org/abs/2306.01708, DARE: https://arxiv.org/abs/2311.03099).
  */
-export function mix(sources: readonly Float32Array[], weights: readonly number[], { prune, elect }: Mixing, { density, majoritySign }: MixingOptions): Float32Array {
-  const pruned = sources.map((source) => (prune === 'none' || density >= 1 ? source : prune === 'magnitude' ? keepLargest(source, density) : keepRandom(source, density)));
+export function mix(
+  sources: readonly Float32Array[],
+  weights: readonly number[],
+  { prune, elect }: Mixing,
+  { density, majoritySign }: MixingOptions,
+): Float32Array {
+  const pruned = sources.map((source) =>
+    prune === 'none' || density >= 1 ? source : prune === 'magnitude' ? keepLargest(source, density) : keepRandom(source, density),
+  );
   const result = new Float32Array((sources[0] as Float32Array).length);
   for (let i = 0; i < result.length; i++) {
     const sign = elect ? majority(pruned, i, majoritySign) : 0;
@@ -39,7 +46,10 @@ export function mix(sources: readonly Float32Array[], weights: readonly number[]
 
 function majority(sources: readonly Float32Array[], i: number, method: MixingOptions['majoritySign']): number {
   // In float32, as the values are: a sum near zero decides.
-  const sum = sources.reduce((total, source) => Math.fround(total + (method === 'total' ? (source[i] as number) : Math.sign(source[i] as number))), 0);
+  const sum = sources.reduce(
+    (total, source) => Math.fround(total + (method === 'total' ? (source[i] as number) : Math.sign(source[i] as number))),
+    0,
+  );
   return sum >= 0 ? 1 : -1;
 }
 

@@ -37,7 +37,11 @@ export interface CombineOptions {
 type Source = NamedAdapter<LoraConfig, LoraAdapter>;
 
 /** One adapter out of several, weighted: `PeftModel.addWeightedAdapter` calls it. */
-export function combineAdapters(sources: readonly Source[], weights: readonly number[], options: CombineOptions): { config: LoraConfig; fill(handle: LoraAdapter, name: string): void } {
+export function combineAdapters(
+  sources: readonly Source[],
+  weights: readonly number[],
+  options: CombineOptions,
+): { config: LoraConfig; fill(handle: LoraAdapter, name: string): void } {
   const first = sources[0] as Source;
   // One source has nothing to be combined with, so it is only weighted.
   const type: CombinationType = sources.length === 1 ? 'linear' : (options.combination_type ?? 'svd');
@@ -54,8 +58,15 @@ export function combineAdapters(sources: readonly Source[], weights: readonly nu
     throw new Error(`combination_type "${type}" cannot mix adapters with and without DoRA: use an svd form`);
   if (sources.some(({ config }) => config.bias !== 'none' || config.trainable_token_indices !== null || config.modules_to_save?.length))
     throw new Error('adapters that train biases, single tokens or whole modules cannot be combined');
-  const mixingOptions: MixingOptions = { density: checkDensity(options.density, mixing), majoritySign: options.majority_sign_method ?? 'total' };
-  const rank = usesSvd ? (options.svd_rank ?? Math.max(...ranks)) : type === 'cat' ? ranks.reduce((sum, r) => sum + r, 0) : (ranks[0] as number);
+  const mixingOptions: MixingOptions = {
+    density: checkDensity(options.density, mixing),
+    majoritySign: options.majority_sign_method ?? 'total',
+  };
+  const rank = usesSvd
+    ? (options.svd_rank ?? Math.max(...ranks))
+    : type === 'cat'
+      ? ranks.reduce((sum, r) => sum + r, 0)
+      : (ranks[0] as number);
 
   // Scaling is part of the combined weights, so the new adapter's is 1, whatever the sources' was.
   const config: LoraConfig = {
@@ -78,7 +89,17 @@ export function combineAdapters(sources: readonly Source[], weights: readonly nu
       });
       if (present.length === 0) throw new Error('a layer of the combined adapter has no source');
       const mixed = usesSvd
-        ? approximate(mix(present.map((source) => readDelta(layer, source.name)), present.map(({ weight }) => weight), mixing, mixingOptions), present[0]?.pair as LowRankPair, rank, options.svd_clamp)
+        ? approximate(
+            mix(
+              present.map((source) => readDelta(layer, source.name)),
+              present.map(({ weight }) => weight),
+              mixing,
+              mixingOptions,
+            ),
+            present[0]?.pair as LowRankPair,
+            rank,
+            options.svd_clamp,
+          )
         : type === 'cat'
           ? concatenate(present)
           : mixPairs(present, mixing, mixingOptions);
@@ -102,8 +123,18 @@ function mixPairs(present: readonly Present[], mixing: Mixing, options: MixingOp
   const weights = present.map(({ weight, scaling }) => weight * scaling);
   const largest = present.reduce((r, { pair }) => Math.max(r, pair.r), 0);
   const padded = present.map(({ pair }) => pad(pair, largest));
-  const A = mix(padded.map((pair) => pair.A), weights.map((w) => Math.sqrt(Math.abs(w)) * (w < 0 ? -1 : 1)), mixing, options);
-  const B = mix(padded.map((pair) => pair.B), weights.map((w) => Math.sqrt(Math.abs(w))), mixing, options);
+  const A = mix(
+    padded.map((pair) => pair.A),
+    weights.map((w) => Math.sqrt(Math.abs(w)) * (w < 0 ? -1 : 1)),
+    mixing,
+    options,
+  );
+  const B = mix(
+    padded.map((pair) => pair.B),
+    weights.map((w) => Math.sqrt(Math.abs(w))),
+    mixing,
+    options,
+  );
   return { ...(padded[0] as LowRankPair), A, B };
 }
 
@@ -167,9 +198,11 @@ function combineBiases(layer: LoraLayer, name: string, present: readonly Present
   if (!target) return;
   const sum = new Float32Array(target.size);
   for (const { name: source, weight, scaling } of present)
-    pairOf(layer, source)?.bias?.value.dataSync().forEach((value, i) => {
-      (sum[i] as number) += weight * scaling * value;
-    });
+    pairOf(layer, source)
+      ?.bias?.value.dataSync()
+      .forEach((value, i) => {
+        (sum[i] as number) += weight * scaling * value;
+      });
   target.set(sum);
 }
 

@@ -1,9 +1,9 @@
 import { Conv1D, Conv2d, Embedding, isA, type Parameter } from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
-import type { LoraLayer } from '../lora';
 import type { LoraConv2d } from '../LoraConv2d';
 import { LoraEmbedding } from '../LoraEmbedding';
 import type { LoraLinear } from '../LoraLinear';
+import type { LoraLayer } from '../lora';
 
 /** A low-rank pair as plain matrices: A [r, columns], B [rows, r], row-major. */
 export interface LowRankPair {
