@@ -1,0 +1,3 @@
+export { installNative } from './installNative';
+export type { Streams } from './Output';
+export { run } from './run';
