@@ -1,18 +1,27 @@
 // The main job: fine-tune a pretrained language model with an adapter, save it, load it, use it, merge it.
-//   npm run quickstart [-- --model <hub id or folder> --data <text file> --eval <text file> --method lora --steps 150 --out <folder>]
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { getPeftModel, manualSeed, PeftModel } from '@peft/core';
 import { useEngine } from '@peft/core/engine';
 import { AutoModelForCausalLM, AutoTokenizer } from '@peft/models';
 import { adamW, dataCollatorForLanguageModeling, dataLoader, linearSchedule, progress, textBlocks } from '@peft/train';
-import * as tf from '@tensorflow/tfjs-core';
+import { meanLoss, repeat } from '../common.mjs';
+import { methodNames, methodOf } from '../methods.mjs';
 
-const here = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-const { values: options } = parseArgs({
+const here = (path) => relative(process.cwd(), fileURLToPath(new URL(`../../${path}`, import.meta.url)));
+const usage = `npm run quickstart [-- options]
+  --model <hub id or folder>  the language model             [models/sotu-0.9m]
+  --data <text file>          what to train on               [data/moby-dick/train.txt]
+  --eval <text file>          what to measure on             [the held-out chapters; of other data the last tenth]
+  --method <name>             METHODS   [lora]
+  --steps <n>                 training steps of 8 blocks     [150]
+  --prompt <text>             what samples begin with        [The whale]
+  --out <folder>              where the adapter is saved     [out/quickstart]`;
+const { values: options } = readArguments({
   options: {
+    help: { type: 'boolean', default: false },
     model: { type: 'string', default: here('models/sotu-0.9m') },
     data: { type: 'string', default: here('data/moby-dick/train.txt') },
     eval: { type: 'string' },
@@ -23,22 +32,13 @@ const { values: options } = parseArgs({
   },
 });
 
-/** Each method with the settings that suit this task. */
-const methods = {
-  lora: async () => {
-    const { lora, loraConfig } = await import('@peft/lora');
-    return { tuner: lora, config: loraConfig({ task_type: 'CAUSAL_LM', r: 8, lora_alpha: 16, target_modules: 'all-linear' }) };
-  },
-};
-if (!Object.hasOwn(methods, options.method)) {
-  console.error(`--method ${options.method} is not known; there are: ${Object.keys(methods).join(', ')}`);
-  process.exit(2);
-}
 const steps = Number(options.steps);
-if (!Number.isInteger(steps) || steps < 1) {
-  console.error(`--steps must be a whole number above 0, not ${options.steps}`);
-  process.exit(2);
+if (options.help) {
+  console.log(usage.replace('METHODS', methodNames.join(', ')));
+  process.exit(0);
 }
+if (!methodNames.includes(options.method)) stop(`--method ${options.method} is not known; there are: ${methodNames.join(', ')}`);
+if (!Number.isInteger(steps) || steps < 1) stop(`--steps must be a whole number above 0, not ${options.steps}`);
 
 await useEngine({ purpose: 'training' });
 manualSeed(0);
@@ -55,15 +55,7 @@ const trainBlocks = all.slice(0, cut);
 const evalBlocks = (evalFile ? await blocksOf(evalFile) : all.slice(cut)).slice(0, 128);
 const collate = dataCollatorForLanguageModeling(tokenizer);
 
-async function evaluate(subject) {
-  let total = 0;
-  for (const batch of dataLoader(evalBlocks, { batch_size: 8, collate })) {
-    const loss = tf.tidy(() => subject.forward({ ...batch, return_logits: false }).loss);
-    total += (await loss.data())[0] * batch.input_ids.length;
-    loss.dispose();
-  }
-  return total / evalBlocks.length;
-}
+const evaluate = (subject) => meanLoss(subject, dataLoader(evalBlocks, { batch_size: 8, collate }));
 
 async function sample(subject) {
   const { input_ids } = tokenizer([options.prompt], { add_special_tokens: false });
@@ -77,18 +69,20 @@ console.log(`data     ${trainBlocks.length} blocks of ${context} tokens; ${evalB
 console.log(`before   ${report(await evaluate(model))}`);
 console.log(`         ${await sample(model)}`);
 
-const { tuner, config } = await methods[options.method]();
+const { tuner, config, lr } = await methodOf(options.method, steps);
 const peft = getPeftModel(model, config, { tokenizer });
 peft.printTrainableParameters();
 
 const loader = dataLoader(trainBlocks, { batch_size: 8, shuffle: true, seed: 0, collate, dropLast: true });
-const optimizer = adamW(peft, { lr: 3e-3 });
+const optimizer = adamW(peft, { lr });
 const scheduler = linearSchedule(optimizer, { warmupSteps: Math.min(10, steps), totalSteps: steps });
 const started = performance.now();
+let step = 0;
 peft.train();
 for await (const { batch, update } of progress(repeat(loader, steps), { total: steps, label: 'train' })) {
   const loss = optimizer.backward(() => peft.forward(batch).loss);
   optimizer.step();
+  peft.afterOptimizerStep(++step, optimizer.gradients); // for methods that change along the training
   scheduler.step();
   optimizer.zeroGrad();
   update({ loss, tokens: batch.input_ids.length * context });
@@ -102,19 +96,29 @@ console.log(`         ${tuned}`);
 
 await mkdir(options.out, { recursive: true });
 await peft.savePretrained(options.out);
-for (const name of (await readdir(options.out)).filter((file) => file.startsWith('adapter_'))) console.log(`saved    ${name}, ${(await stat(join(options.out, name))).size} bytes`);
+for (const name of (await readdir(options.out)).filter((file) => file.startsWith('adapter_')))
+  console.log(`saved    ${name}, ${(await stat(join(options.out, name))).size} bytes`);
 
 const fresh = await AutoModelForCausalLM.fromPretrained(options.model);
 const loaded = await PeftModel.fromPretrained(fresh, options.out, { tuners: [tuner] });
 same('reloaded', await sample(loaded));
-same('merged', await sample(loaded.mergeAndUnload()));
+if (loaded.adapter().merge) same('merged', await sample(loaded.mergeAndUnload()));
+else console.log(`merged   ${config.peft_type} adapters cannot be merged`);
 
 function same(what, text) {
   console.log(`${what.padEnd(8)} ${text === tuned ? 'gives the same text' : `gives other text: ${text}`}`);
   if (text !== tuned) process.exitCode = 1;
 }
 
-function* repeat(batches, count) {
-  for (let step = 0; ; ) for (const batch of batches) if (step++ < count) yield batch;
-    else return;
+function readArguments(config) {
+  try {
+    return parseArgs(config);
+  } catch (error) {
+    return stop(error.message);
+  }
+}
+
+function stop(message) {
+  console.error(`${message}\n--help says what there is`);
+  process.exit(2);
 }

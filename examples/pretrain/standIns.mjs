@@ -1,0 +1,177 @@
+// What each stand-in is and how it is taught.
+import { Generator, gelu, headCrossEntropy, initialize, LayerNorm, Linear, linear, parameters, reshape } from '@peft/core';
+import { AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM } from '@peft/models';
+import { dataCollatorForLanguageModeling, dataCollatorForSeq2Seq, dataCollatorWithPadding } from '@peft/train';
+import { texts as pairTexts } from './pairs.mjs';
+import { lessons } from './sentences.mjs';
+import { texts as tweetTexts } from './tweets.mjs';
+
+const trainable = (modules) => {
+  const all = modules.flatMap((module) => parameters(module));
+  for (const parameter of all) parameter.trainable = true;
+  return all;
+};
+
+/** Fills gaps in financial news and answers questions about them. */
+export const t5 = {
+  name: 'phrases-t5-0.3m',
+  examples: lessons,
+  texts: ({ input, target }) => [input, target].map((text) => text.replace(/<extra_id_\d>/g, '')),
+  tokenizer: {
+    specials: ['<pad>', '</s>', '<unk>', '<extra_id_0>', '<extra_id_1>', '<extra_id_2>'],
+    size: 768,
+    prefixSpace: true,
+    processor: {
+      type: 'TemplateProcessing',
+      single: [{ Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: '</s>', type_id: 0 } }],
+      pair: [
+        { Sequence: { id: 'A', type_id: 0 } },
+        { SpecialToken: { id: '</s>', type_id: 0 } },
+        { Sequence: { id: 'B', type_id: 0 } },
+        { SpecialToken: { id: '</s>', type_id: 0 } },
+      ],
+      special_tokens: { '</s>': { id: '</s>', ids: [1], tokens: ['</s>'] } },
+    },
+    pad_token: '<pad>',
+    eos_token: '</s>',
+    unk_token: '<unk>',
+    model_max_length: 512,
+  },
+  lr: 3e-3,
+  batch_size: 32,
+  steps: 3000,
+  model: () =>
+    AutoModelForSeq2SeqLM.fromConfig({
+      model_type: 't5',
+      vocab_size: 768,
+      d_model: 64,
+      d_kv: 16,
+      d_ff: 192,
+      num_layers: 2,
+      num_heads: 4,
+      relative_attention_num_buckets: 32,
+      dropout_rate: 0,
+      feed_forward_proj: 'relu',
+      decoder_start_token_id: 0,
+      pad_token_id: 0,
+      eos_token_id: 1,
+    }),
+  training(model, tokenizer) {
+    const collate = dataCollatorForSeq2Seq(tokenizer);
+    const encode = ({ input, target }) => ({ input_ids: tokenizer.encode(input), labels: tokenizer.encode(target) });
+    return {
+      parameters: trainable([model]),
+      loss: (batch) => model.forward({ ...collate(batch.map(encode)), return_logits: false }).loss,
+    };
+  },
+};
+
+/** Tells tweets, replies to them, and answers to questions about them. */
+export const bloom = {
+  name: 'tweets-bloom-0.3m',
+  examples: tweetTexts,
+  texts: (text) => [text],
+  tokenizer: {
+    specials: ['<unk>', '<s>', '</s>', '<pad>'],
+    size: 768,
+    bos_token: '<s>',
+    eos_token: '</s>',
+    pad_token: '<pad>',
+    unk_token: '<unk>',
+    padding_side: 'left',
+  },
+  lr: 3e-3,
+  batch_size: 32,
+  steps: 3000,
+  model: () =>
+    AutoModelForCausalLM.fromConfig({
+      model_type: 'bloom',
+      vocab_size: 768,
+      hidden_size: 64,
+      n_layer: 4,
+      n_head: 4,
+      initializer_range: 0.05,
+      bos_token_id: 1,
+      eos_token_id: 2,
+      pad_token_id: 3,
+    }),
+  training(model, tokenizer) {
+    const collate = dataCollatorForLanguageModeling(tokenizer);
+    const encode = (text) => ({ input_ids: [...tokenizer.encode(text), tokenizer.eos_token_id] });
+    return {
+      parameters: trainable([model]),
+      loss: (batch) => model.forward({ ...collate(batch.map(encode)), return_logits: false }).loss,
+    };
+  },
+};
+
+/** Guesses words in two sentences and in what stands before them. */
+export const roberta = {
+  name: 'pairs-roberta-0.3m',
+  examples: pairTexts,
+  texts: ({ text, pair }) => [text, pair],
+  tokenizer: {
+    specials: ['<s>', '<pad>', '</s>', '<unk>', '<mask>'],
+    size: 768,
+    processor: { type: 'RobertaProcessing', sep: ['</s>', 2], cls: ['<s>', 0], trim_offsets: true, add_prefix_space: false },
+    bos_token: '<s>',
+    eos_token: '</s>',
+    cls_token: '<s>',
+    sep_token: '</s>',
+    pad_token: '<pad>',
+    unk_token: '<unk>',
+    mask_token: '<mask>',
+    model_max_length: 128,
+  },
+  lr: 2e-3,
+  batch_size: 64,
+  steps: 6000,
+  model: () =>
+    AutoModel.fromConfig({
+      model_type: 'roberta',
+      vocab_size: 768,
+      hidden_size: 64,
+      num_hidden_layers: 4,
+      num_attention_heads: 4,
+      intermediate_size: 192,
+      max_position_embeddings: 130,
+      type_vocab_size: 1,
+      hidden_dropout_prob: 0,
+      attention_probs_dropout_prob: 0,
+      initializer_range: 0.05,
+      layer_norm_eps: 1e-5,
+      bos_token_id: 0,
+      pad_token_id: 1,
+      eos_token_id: 2,
+    }),
+  training(model, tokenizer) {
+    const collate = dataCollatorWithPadding(tokenizer);
+    const random = new Generator(2);
+    const mask = tokenizer.encode('<mask>', { add_special_tokens: false })[0];
+    // RoBERTa's head for guessing words, without its bias; it is not kept.
+    const dense = new Linear(64, 64);
+    const norm = new LayerNorm(64);
+    for (const module of [dense, norm]) initialize(module);
+    const encode = ({ text, pair }) => {
+      const { input_ids } = tokenizer([text], { text_pair: [pair] });
+      const [ids] = input_ids;
+      // The first word, which tells how the sentences go together, is asked for in every other text.
+      const asked = ids.map((id, i) => id > 3 && random.next() < (i === 1 ? 0.5 : 0.15));
+      return { input_ids: ids.map((id, i) => (asked[i] ? mask : id)), labels: ids.map((id, i) => (asked[i] ? id : -100)) };
+    };
+    const head = { forward: (x) => linear(norm.forward(gelu(dense.forward(x))), model.embeddings.word_embeddings.weight) };
+    return {
+      parameters: trainable([model, dense, norm]),
+      loss(batch) {
+        const { labels, ...inputs } = collate(batch.map(encode));
+        const T = inputs.input_ids[0].length;
+        // Texts stand at any place, so that all positions are learnt.
+        const from = 2 + random.integer(128 - T);
+        const position_ids = inputs.input_ids.map((row) => row.map((_, i) => from + i));
+        const { hidden } = model.run({ ...inputs, position_ids });
+        const flat = labels.flatMap((row) => [...row, ...new Array(T - row.length).fill(-100)]);
+        return headCrossEntropy(reshape(hidden, [-1, 64]), head, flat);
+      },
+    };
+  },
+};

@@ -1,0 +1,3 @@
+export type { VeraConfig } from './config';
+export { VeraLayer } from './VeraLayer';
+export { type Vera, vera, veraConfig } from './vera';
