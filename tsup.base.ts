@@ -11,5 +11,6 @@ export const library = (entry: Record<string, string> = { index: 'src/index.ts' 
     treeshake: true,
     splitting: true,
     target: 'es2022',
+    removeNodeProtocol: false, // bundlers for the browser must see what is Node's
     tsconfig: 'tsconfig.json',
   });

@@ -3,8 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 const root = new URL('..', import.meta.url);
-const pin = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')).packageManager.split('@')[1].split('+')[0];
-const options = { cwd: root, shell: process.platform === 'win32', env: { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', ...process.env } };
+const pin = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+  .packageManager.split('@')[1]
+  .split('+')[0];
+const options = {
+  cwd: root,
+  shell: process.platform === 'win32',
+  env: { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', ...process.env },
+};
 
 const installed = spawnSync('pnpm', ['--version'], { ...options, encoding: 'utf8' });
 const usable = installed.status === 0 && installed.stdout.trim() === pin;
