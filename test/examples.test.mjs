@@ -8,6 +8,7 @@ import { root } from '../scripts/workspace.mjs';
 
 /** What makes an example shorter. */
 const short = {
+  '1-image-classification': ['--epochs', '3'],
   '7-merging': ['--steps', '25'],
   '8-methods': ['--steps', '20'],
 };
