@@ -7,8 +7,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { prefixTuning } from './index';
 
-/** Python's, by fixtures/make.py: ids by side of the padding and number of beams, and of three prompts the logits of 8 tokens at the last position. */
+/**
+ * Python's, by fixtures/make.py: ids by side of the padding and number of beams; `by forward` those that an encoder–decoder model's
+ * forward pass gives; and of three prompts the logits of 8 tokens at the last position.
+ */
 type Expected = Record<'left, 1 beams' | 'left, 3 beams' | 'right, 1 beams' | 'right, 3 beams', number[][]> & {
+  'by forward'?: number[][];
   pad_token_id: number;
   positions?: number[];
 };
@@ -52,6 +56,7 @@ describe.each(Object.entries(expected))('prefixes on %s', (name, { pad_token_id,
         max_new_tokens: 7,
         pad_token_id,
         eos_token_id: null,
+        ignore_prefix_length: how !== 'by forward',
       };
       expect([how, await model.generate(options)]).toEqual([how, ids]);
       // The first pass keeps transposes of the weights.

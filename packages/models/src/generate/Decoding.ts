@@ -29,6 +29,7 @@ export class Decoding {
   readonly #mask: number[][] | undefined;
   readonly #forward: Forward;
   readonly #useCache: boolean;
+  readonly #countsTokens: boolean;
   readonly #cacheLimit: number;
   readonly #input: EncoderInput | undefined;
   readonly #copies: number;
@@ -44,7 +45,7 @@ export class Decoding {
   constructor(
     forward: Forward,
     { ids, mask }: Prompts,
-    { use_cache, cacheLimit }: Pick<Settings, 'use_cache' | 'cacheLimit'>,
+    { use_cache, cacheLimit, ignore_prefix_length }: Pick<Settings, 'use_cache' | 'cacheLimit' | 'ignore_prefix_length'>,
     input?: EncoderInput,
     copies = 1,
   ) {
@@ -52,6 +53,7 @@ export class Decoding {
     this.sequences = ids.map((row) => [...row]);
     this.#mask = masked(mask)?.map((row) => [...row]);
     this.#useCache = use_cache;
+    this.#countsTokens = ignore_prefix_length;
     this.#cacheLimit = cacheLimit;
     this.#input = input;
     this.#copies = input ? copies : 1;
@@ -122,8 +124,7 @@ export class Decoding {
     const sequences = this.sequences.filter((_, row) => row % copies === 0);
     const length = sequences[0]?.length ?? 0;
     return {
-      // As in Hugging Face's `generate` positions count tokens: where an adapter has put more into the cache, each sees as much less of it.
-      cache_position: Array.from({ length: past ? 1 : length }, (_, i) => (past ? length - 1 : i)),
+      ...(this.#countsTokens && { cache_position: Array.from({ length: past ? 1 : length }, (_, i) => (past ? length - 1 : i)) }),
       decoder_input_ids: past ? sequences.map((row) => row.slice(-1)) : sequences,
       ...(whole && { attention_mask: whole }),
       ...(past ? { past_key_values: past } : encoded ? { encoder_outputs: { last_hidden_state: encoded } } : batch),

@@ -58,6 +58,11 @@ export interface GenerateOptions {
   tokenizer?: Pick<Tokenizer, 'decode'>;
   /** Whether keys and values of earlier positions are kept instead of computed anew. @default true */
   use_cache?: boolean;
+  /**
+   * Whether an encoder–decoder model's positions count only tokens, not a prefix before them. transformers 4.57 does so, and no
+   * token sees more of the prefix than it has tokens before it: what was trained is hardly there. @default false
+   */
+  ignore_prefix_length?: boolean;
   /** Makes sampling repeatable. @default the default generator goes on */
   seed?: number;
   generator?: Generator;
@@ -107,6 +112,7 @@ const DEFAULTS = {
   early_stopping: false,
   num_return_sequences: 1,
   use_cache: true,
+  ignore_prefix_length: false,
 } as const;
 
 /** What the caller says, else the model's `generation_config.json`, else its config, else Hugging Face's defaults. Errors: all values that cannot be. */
