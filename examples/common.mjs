@@ -52,3 +52,10 @@ export function expect(what, holds) {
   console.log(`${holds ? 'as expected' : 'NOT AS EXPECTED'}: ${what}`);
   if (!holds) process.exitCode = 1;
 }
+
+/** A share as it is told. */
+export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+/** How often the commonest of some labels is there: what a model reaches that has learnt nothing else. */
+export const shareOfCommonest = (labels) =>
+  Math.max(...labels.map((one) => labels.filter((label) => label === one).length)) / labels.length;
