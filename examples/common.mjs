@@ -4,9 +4,10 @@ import * as tf from '@tensorflow/tfjs-core';
 
 /**
  * The options of a guide's program.
- * @param defaults `model`: the stand-in's folder, `guideModel`: the guide's own on the hub, and what else may be set
+ * @param defaults `model`: the stand-in's folder, `guideModel`: the guide's own on the hub, `guideSettings`: other settings of the
+ * guide's own, and what else may be set
  */
-export function readOptions(usage, { guideModel, ...defaults }) {
+export function readOptions(usage, { guideModel, guideSettings, ...defaults }) {
   const names = ['guide', ...Object.keys(defaults)];
   const options = {
     help: { type: 'boolean' },
@@ -19,7 +20,7 @@ export function readOptions(usage, { guideModel, ...defaults }) {
     process.exit(0);
   }
   const numbers = Object.entries(given).map(([name, value]) => [name, typeof defaults[name] === 'number' ? Number(value) : value]);
-  return { ...defaults, ...(given.guide && { model: guideModel }), ...Object.fromEntries(numbers) };
+  return { ...defaults, ...(given.guide && { model: guideModel, ...guideSettings }), ...Object.fromEntries(numbers) };
 }
 
 /** The mean loss of a model over the batches of a loader, each as often as it has rows. */

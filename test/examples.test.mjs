@@ -17,6 +17,7 @@ const short = {
 /** The guides' own data, which lies beside the project where it is there at all, for a few steps of the stand-ins. */
 const guides = {
   '2-prefix-tuning': ['financial_phrasebank', '--model', 'models/phrases-t5-0.3m', '--rows', '200', '--epochs', '1'],
+  '3-prompt-tuning': ['twitter_complaints', '--model', 'models/tweets-bloom-0.3m', '--epochs', '1'],
 };
 
 const run = (name, options) =>

@@ -16,8 +16,14 @@ const options = readOptions(
   --guide <folder>   the guide's own model, t5-large, and its data, the financial phrasebank: Sentences_AllAgree.txt
   --model <id>       another model
   --rows <n>         so many sentences at most
-  --epochs <n>       [4]`,
-  { model: 'models/phrases-t5-0.3m', guideModel: 'google-t5/t5-large', rows: Number.POSITIVE_INFINITY, epochs: 4 },
+  --epochs <n>       [4; the guide's 5]`,
+  {
+    model: 'models/phrases-t5-0.3m',
+    guideModel: 'google-t5/t5-large',
+    guideSettings: { epochs: 5 },
+    rows: Number.POSITIVE_INFINITY,
+    epochs: 4,
+  },
 );
 
 await useEngine({ purpose: 'training' });

@@ -25,7 +25,7 @@ const tokenizer = await AutoTokenizer.fromPretrained(out);
 const model = await standIn.model(tokenizer);
 initialize(model);
 const { loss, parameters } = standIn.training(model, tokenizer);
-const optimizer = adamW(parameters, { lr: standIn.lr, weight_decay: 0.01 });
+const optimizer = adamW(parameters, { lr: standIn.lr, betas: standIn.betas, weight_decay: 0.01 });
 const scheduler = cosineSchedule(optimizer, { warmupSteps: 100, totalSteps: steps });
 let mean;
 const batches = function* () {

@@ -66,7 +66,7 @@ export const t5 = {
   },
 };
 
-/** Tells tweets, replies to them, and answers to questions about them. */
+/** Tells tweets, replies to them, and what is asked about them. */
 export const bloom = {
   name: 'tweets-bloom-0.3m',
   examples: tweetTexts,
@@ -80,9 +80,11 @@ export const bloom = {
     unk_token: '<unk>',
     padding_side: 'left',
   },
-  lr: 3e-3,
+  // With AdamW's usual 0.999 and a higher rate its first layer's attention becomes unstable.
+  lr: 1e-3,
+  betas: [0.9, 0.95],
   batch_size: 32,
-  steps: 3000,
+  steps: 1200,
   model: () =>
     AutoModelForCausalLM.fromConfig({
       model_type: 'bloom',
@@ -148,6 +150,8 @@ export const roberta = {
     const collate = dataCollatorWithPadding(tokenizer);
     const random = new Generator(2);
     const mask = tokenizer.encode('<mask>', { add_special_tokens: false })[0];
+    // Nothing here goes through it.
+    model.pooler = null;
     // RoBERTa's head for guessing words, without its bias; it is not kept.
     const dense = new Linear(64, 64);
     const norm = new LayerNorm(64);

@@ -82,20 +82,33 @@ const replies = [
   ['glad to hear it', 'you are welcome', 'there is no complaint , we are happy too'],
   ['sorry to hear it', 'we will look into it', 'we have noted your complaint'],
 ];
+const kinds = [
+  ['praise', 'joy', 'nice chat'],
+  ['problem', 'trouble', 'bad day'],
+];
 
 /**
- * What the stand-in is pretrained on: tweets with replies, and questions about tweets as BLOOMZ was taught to answer. The guide's
- * task, the label of a tweet, is none of them.
+ * What the stand-in is pretrained on: tweets with replies, and, as BLOOMZ was taught, instructions to answer questions about tweets
+ * and to sort them in two by what they are or name. The guide's task, to sort out complaints, is none of them.
  */
 export function* texts(seed) {
   const random = new Generator(seed);
+  const pick = (list) => list[random.integer(list.length)];
+  const sorted = (what, kind, is, tweet) =>
+    `Classify if the tweet is ${what} ${kind} or not: Tweet text : ${tweet} Label : ${is ? kind : `no ${kind}`}`;
   for (;;) {
     const { tweet, thing, label } = post(random);
     const chance = random.next();
-    if (chance < 0.4) yield `${tweet} Reply : ${replies[label][random.integer(3)]}`;
-    else if (chance < 0.55) yield `Tweet text : ${tweet} Topic : ${thing}`;
-    else if (chance < 0.7) yield `Tweet text : ${tweet} Mood : ${['happy', 'angry'][label]}`;
-    else if (chance < 0.85) yield `Tweet text : ${tweet} Answer : ${replies[label][random.integer(3)]}`;
-    else yield `Is this a complaint or not : ${tweet} Tag : ${['fine', 'trouble'][label]}`;
+    if (chance < 0.25) yield `${tweet} Reply : ${pick(replies[label])}`;
+    else if (chance < 0.35) yield `Tweet text : ${tweet} Topic : ${thing}`;
+    else if (chance < 0.45) yield `Tweet text : ${tweet} Mood : ${['happy', 'angry'][label]}`;
+    else if (chance < 0.55) yield `Tweet text : ${tweet} Answer : ${pick(replies[label])}`;
+    else if (chance < 0.8) {
+      const wanted = random.integer(2);
+      yield sorted('a', pick(kinds[wanted]), wanted === label, tweet);
+    } else {
+      const named = random.next() < 0.5 ? thing : pick(things);
+      yield sorted('about', named, named === thing, tweet);
+    }
   }
 }
