@@ -12,6 +12,7 @@ export const trainerOptions = {
   per_device_train_batch_size: { type: 'number', help: 'examples a batch', default: 8 },
   per_device_eval_batch_size: { type: 'number', help: 'examples a batch of the evaluation', default: 8 },
   gradient_accumulation_steps: { type: 'number', help: 'batches an update', default: 1 },
+  gradient_checkpointing: { type: 'flag', help: 'activations are computed again on the way back: a third slower, for far less memory' },
   lr_scheduler_type: {
     type: 'text',
     value: 'NAME',

@@ -23,7 +23,7 @@ import { classOutput, givesLossOnly, hiddenOutput, labelCount, labelledOutput } 
 import { toMatrix } from './shared/ids';
 import { type DecoderStep, encoderOutput, encodeText, runSeq2Seq, type Seq2SeqRun, shiftRight } from './shared/seq2seq';
 import { Seq2SeqDecoderLayer, Seq2SeqEncoderLayer } from './shared/seq2seqLayers';
-import { atRows } from './shared/step';
+import { atRows, runLayer } from './shared/step';
 import { TextModel } from './shared/TextModel';
 
 /** Rows of the positions' table that stand before position 0, as its checkpoints have them. */
@@ -58,7 +58,7 @@ class BartHalf<L extends Seq2SeqEncoderLayer | Seq2SeqDecoderLayer> extends Modu
       add(embedded, this.embed_positions.forward(tf.tensor1d(atRows(positions, step), 'int32'))),
     );
     const first = dropout(placed, this.config.dropout, this.training);
-    return this.layers.reduce((x, layer, i) => layer.forward(x, step, i), first); // [B·T, C]
+    return this.layers.reduce((x, layer, i) => runLayer(layer, x, step, i), first); // [B·T, C]
   }
 }
 

@@ -37,7 +37,7 @@ import { lookUpPositions, lookUpTypes } from './shared/encoderEmbeddings';
 import { firstTokens, Intermediate, ResidualOutput } from './shared/encoderLayer';
 import { classHead, classOutput, hiddenOutput } from './shared/heads';
 import { toList, toMatrix } from './shared/ids';
-import { atRows, firstPositions, HIDDEN, type Needed, openStep, positionsOf, type Step } from './shared/step';
+import { atRows, firstPositions, HIDDEN, type Needed, openStep, positionsOf, runLayer, type Step } from './shared/step';
 import { TextModel } from './shared/TextModel';
 
 class DebertaV2Embeddings extends Module {
@@ -208,7 +208,7 @@ class DebertaV2Encoder extends Module {
     };
     const step = table ? { ...opened, distances: distancesBetween(opened.length, this, look) } : opened;
     return this.layer.reduce((x, layer, i) => {
-      const out = layer.forward(x, step);
+      const out = runLayer(layer, x, step, i);
       return i === 0 && this.conv ? this.conv.forward(embedded, out, step) : out;
     }, embedded);
   }

@@ -31,7 +31,7 @@ import {
   vocabularyHead,
 } from './shared/decoder';
 import { classHead } from './shared/heads';
-import { attendedPositions, attentionMask, type Needed, openStep, type Step } from './shared/step';
+import { attendedPositions, attentionMask, type Needed, openStep, runLayer, type Step } from './shared/step';
 import { TextModel } from './shared/TextModel';
 
 /** The first rows of the table of positions: one that is not used, one for padding. */
@@ -142,7 +142,7 @@ export class OPTDecoder extends Module {
     let hidden = add(this.project_in?.forward(embedded) ?? embedded, this.embed_positions.forward(rows)); // [B·T, C]
     this.layers.forEach((layer, i) => {
       const dropped = this.training && this.layerdrop > 0 && (defaultGenerator().uniform(1, 0, 1)[0] as number) < this.layerdrop;
-      if (!dropped) hidden = layer.forward(hidden, step, i);
+      if (!dropped) hidden = runLayer(layer, hidden, step, i);
     });
     hidden = this.final_layer_norm?.forward(hidden) ?? hidden;
     return { hidden: this.project_out?.forward(hidden) ?? hidden, ids, step }; // [B·T, word_embed_proj_dim]

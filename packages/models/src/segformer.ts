@@ -29,6 +29,7 @@ import { DenseDropout } from './shared/DenseDropout';
 import { classHead, classOutput, labelCount } from './shared/heads';
 import { channelsLast } from './shared/pixels';
 import { segmentationLoss } from './shared/segmentationLoss';
+import { runLayer } from './shared/step';
 import { type ImageBatch, VisionModel } from './shared/VisionModel';
 
 /** How flat activations [B·height·width, C] lie in images. */
@@ -226,7 +227,7 @@ export class SegformerModel extends VisionModel {
     let images = channelsLast(pixel_values, this.config.num_channels);
     return patch_embeddings.map((patches, i) => {
       const { hidden, grid } = patches.forward(images);
-      const last = (block[i] as SegformerLayer[]).reduce((x, layer) => layer.forward(x, grid), hidden);
+      const last = (block[i] as SegformerLayer[]).reduce((x, layer, j) => runLayer(layer, x, grid, j), hidden);
       images = asImages((layer_norm[i] as LayerNorm).forward(last), grid);
       return images;
     });

@@ -25,10 +25,11 @@ import {
 } from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { T5Config } from './config';
-import { withPast } from './shared/cache';
+import { keyCount, withPast } from './shared/cache';
 import { vocabularyHead } from './shared/decoder';
 import { givesLossOnly, hiddenOutput, labelledOutput } from './shared/heads';
 import { crossKeyValue, type DecoderStep, encoderOutput, encodeText, runSeq2Seq, type Seq2SeqRun } from './shared/seq2seq';
+import { runLayer } from './shared/step';
 import { TextModel } from './shared/TextModel';
 
 /** What T5's layers share in one forward pass. */
@@ -232,14 +233,15 @@ class T5Stack extends Module {
   forward(embedded: tf.Tensor2D, opened: DecoderStep): tf.Tensor2D {
     const drop = (x: tf.Tensor2D) => dropout(x, this.config.dropout_rate, this.training);
     const step: T5Step = { ...opened, bias: this.bias(opened) };
-    const hidden = this.block.reduce((x, block, layer) => block.forward(x, step, layer), drop(embedded)); // [B·T, C]
+    const hidden = this.block.reduce((x, block, layer) => runLayer(block, x, step, layer), drop(embedded)); // [B·T, C]
     return drop(this.final_layer_norm.forward(hidden));
   }
 
   /** What the distance of two positions adds to their score in every layer, [1, H, T, S]. */
-  private bias({ length: T, pastLength, start = pastLength }: DecoderStep): tf.Tensor4D {
+  private bias(step: DecoderStep): tf.Tensor4D {
+    const { length: T, pastLength, start = pastLength } = step;
     const { relative_attention_num_buckets: buckets, relative_attention_max_distance: distance, num_heads: H } = this.config;
-    const S = pastLength + T;
+    const S = keyCount(step);
     const bucketOf = relativeBuckets(Math.max(S, start + T), buckets, distance, !this.isDecoder);
     const ids = Int32Array.from({ length: T * S }, (_, i) => bucketOf((i % S) - start - Math.floor(i / S)));
     const [first] = this.block as [T5Block];

@@ -31,6 +31,7 @@ import { PretrainedModel } from './shared/PretrainedModel';
 import { featuresOf, type SpeechBatch } from './shared/SpeechBatch';
 import { type DecoderStep, encoderOutput, runSeq2Seq, type Seq2SeqRun } from './shared/seq2seq';
 import { Seq2SeqDecoderLayer, Seq2SeqEncoderLayer } from './shared/seq2seqLayers';
+import { runLayer } from './shared/step';
 
 const variant = { normFirst: true, keyBias: false };
 
@@ -78,7 +79,7 @@ class WhisperEncoder extends Module {
     const placed = add(reshape<tf.Tensor2D>(x, [batch * S, C]), positions);
     const first = dropout(placed, this.config.dropout, this.training);
     const step = { batch, length: S, pastLength: 0 };
-    return this.layer_norm.forward(this.layers.reduce((y, layer, i) => layer.forward(y, step, i), first)); // [B·S, C]
+    return this.layer_norm.forward(this.layers.reduce((y, layer, i) => runLayer(layer, y, step, i), first)); // [B·S, C]
   }
 }
 
@@ -108,7 +109,7 @@ class WhisperDecoder extends Module {
     const positions = Int32Array.from({ length: batch * length }, (_, i) => start + (i % length));
     const placed = add(embedded, this.embed_positions.forward(tf.tensor1d(positions, 'int32')));
     const first = dropout(placed, this.config.dropout, this.training);
-    return this.layer_norm.forward(this.layers.reduce((x, layer, i) => layer.forward(x, step, i), first)); // [B·T, C]
+    return this.layer_norm.forward(this.layers.reduce((x, layer, i) => runLayer(layer, x, step, i), first)); // [B·T, C]
   }
 }
 

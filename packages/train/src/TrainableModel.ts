@@ -11,6 +11,8 @@ export interface TrainableModel<Batch = never> {
   trainableParameters(): Record<string, Parameter>;
   savePretrained(where: SinkLocation): Promise<void>;
   loadAdapter(where: Location, name: string, options?: LoadAdapterOptions): Promise<unknown>;
+  /** Makes training keep no activations; for `gradient_checkpointing`. */
+  gradientCheckpointingEnable?(): unknown;
   /** Told of every step of the optimizer, while its gradients are still there. */
   afterOptimizerStep?(step: number, gradients: Readonly<Record<string, tf.Tensor>>): void;
   /** What an exact continuation needs beyond what `savePretrained` writes. */

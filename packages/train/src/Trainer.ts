@@ -115,6 +115,7 @@ export class Trainer<Example, Batch> {
     const begun = performance.now();
     const first = state.global_step;
     const reporter = this.#reporter({ total: state.max_steps, start: first, label: 'train' });
+    if (args.gradient_checkpointing) this.#options.model.gradientCheckpointingEnable?.();
     this.#options.model.train();
     try {
       await this.#tell('onTrainBegin', run);

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { useNative } from './native';
+import { useNative } from './native/useNative';
 import { whyNotGraphics } from './softwareGraphics';
 import { threadsOf, useWasm } from './wasm';
+import { registerWasmForms } from './wasmForms';
 
 /** `native` is TensorFlow's own library through tfjs-node or tfjs-node-gpu; the others are tfjs's backends of these names. */
 export type EngineName = 'native' | 'wasm' | 'webgpu' | 'webgl' | 'cpu';
@@ -78,6 +79,7 @@ async function useRegistered(name: string, loaded: unknown): Promise<Started> {
   if (!(await tf.setBackend(name))) throw new Error('it does not start here');
   await tf.ready();
   if (name !== 'wasm') return { description: name, threads: 1 };
+  registerWasmForms();
   // Browsers give threads to pages that are isolated from others; only the package knows how many it started.
   const { getThreadsCount } = (loaded ?? {}) as { getThreadsCount?: () => number };
   const threads = tf.env().getBool('WASM_HAS_MULTITHREAD_SUPPORT') ? (getThreadsCount?.() ?? 1) : 1;

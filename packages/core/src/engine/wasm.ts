@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { nodeModule, requirePackage } from './resolve';
 import type { Started } from './useEngine';
+import { registerWasmForms } from './wasmForms';
 
 interface WasmBackend {
   setThreadsCount(count: number): void;
@@ -46,6 +47,7 @@ async function freeCores(): Promise<number> {
 async function startBackend(backend: WasmBackend): Promise<Started> {
   if (!(await tf.setBackend('wasm'))) throw new Error(`${NAME} does not start here`);
   await tf.ready();
+  registerWasmForms();
   // Only a started threaded build knows how many there are.
   const threads = tf.env().getBool('WASM_HAS_MULTITHREAD_SUPPORT') ? backend.getThreadsCount() : 1;
   return { description: threadsOf(threads), threads };

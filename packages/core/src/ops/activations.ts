@@ -1,12 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable';
 import { tanh } from './elementwise';
+import { inferenceForms } from './engineForms';
 
 /** A function of each element, given with its slope; both see x, so that nothing else is kept. */
 const pointwise =
-  (value: (x: tf.Tensor) => tf.Tensor, slope: (x: tf.Tensor) => tf.Tensor) =>
-  <T extends tf.Tensor>(x: T): T =>
-    differentiable<{ x: tf.Tensor }, T>(
+  (value: (x: tf.Tensor) => tf.Tensor, slope: (x: tf.Tensor) => tf.Tensor, name?: 'gelu' | 'geluTanh' | 'silu') =>
+  <T extends tf.Tensor>(x: T): T => {
+    const form = name && inferenceForms()[name];
+    if (form) return form(x) as T;
+    return differentiable<{ x: tf.Tensor }, T>(
       { x },
       {
         forward: (save) => {
@@ -16,11 +19,13 @@ const pointwise =
         backward: (dy, [saved]) => ({ x: () => tf.mul(dy, slope(saved as T)) }),
       },
     );
+  };
 
 /** x·Φ(x), Φ the normal distribution function. */
 export const gelu = pointwise(
   (x) => tf.mul(x, normalCdf(x)),
   (x) => tf.add(normalCdf(x), tf.mul(x, tf.mul(bell(x), 1 / Math.sqrt(2 * Math.PI)))),
+  'gelu',
 );
 
 const normalCdf = (x: tf.Tensor) => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5);
@@ -45,12 +50,14 @@ export const geluTanh = pointwise(
     const inside = tf.mul(x, tf.add(tf.mul(tf.square(x), 3 * inner * 0.044715), inner)); // x·(2u)'
     return tf.mul(s, tf.add(tf.mul(inside, tf.sub(1, s)), 1));
   },
+  'geluTanh',
 );
 
 /** x·sigmoid(x). */
 export const silu = pointwise(
   (x) => tf.mul(x, tf.sigmoid(x)),
   (x) => siluSlope(x, tf.sigmoid(x)),
+  'silu',
 );
 
 /** gelu by x·sigmoid(1.702·x). */
@@ -87,6 +94,8 @@ export function sigmoid<T extends tf.Tensor>(x: T): T {
 
 /** silu(gate)·up as one operation. */
 export function swiglu<T extends tf.Tensor>(gate: T, up: T): T {
+  const form = inferenceForms().swiglu;
+  if (form) return form(gate, up) as T;
   return differentiable<Record<'gate' | 'up', tf.Tensor>, T>(
     { gate, up },
     {

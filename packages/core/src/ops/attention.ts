@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable';
 import { dropoutMask } from './dropout';
+import { inferenceForms } from './engineForms';
 import { matMul } from './matMul';
 
 /** How the rows of flat activations [N, C] stand in a batch: N = B·T or, of a padded batch, only the positions in `rows`. */
@@ -50,6 +51,11 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
   const flat = (t: tf.Tensor, inner: number) => tf.reshape(t, [B * shared, -1, inner]) as tf.Tensor3D;
   const scoreShape: [number, number, number, number] = [B, H, T, S];
   const merge = (t: tf.Tensor3D) => mergeRows(tf.reshape(t, [B, H, T, valueSize]), kept); // [N, H·D]
+  const form = inferenceForms().attention;
+  if (form && !(training && dropout > 0)) {
+    const biases = [bias, mask].filter((t) => t !== undefined);
+    return tf.tidy(() => pickRows(form({ query, key, value, scale, softcap, biases }), kept));
+  }
   const layout: BatchLayout = { batch: B, length: T, rows: kept };
   const dropping = training && dropout > 0;
 
@@ -114,6 +120,8 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
  */
 export function splitHeads(x: tf.Tensor2D, layout: number | BatchLayout, heads: number): tf.Tensor4D {
   const { batch, length, rows } = typeof layout === 'number' ? { batch: layout, length: x.shape[0] / layout, rows: undefined } : layout;
+  const form = rows ? undefined : inferenceForms().splitHeads;
+  if (form) return form(x, batch, heads);
   return differentiable(
     { x: x as tf.Tensor },
     {
@@ -167,5 +175,7 @@ function splitRows(x: tf.Tensor2D, layout: BatchLayout, heads: number): tf.Tenso
 function mergeRows(x: tf.Tensor4D, rows?: Int32Array): tf.Tensor2D {
   const [batch, heads, positions, size] = x.shape;
   const all = tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch * positions, heads * size]) as tf.Tensor2D; // [B·T, H·D]
-  return rows ? tf.gather(all, tf.tensor1d(rows, 'int32')) : all;
+  return pickRows(all, rows);
 }
+
+const pickRows = (x: tf.Tensor2D, rows?: Int32Array): tf.Tensor2D => (rows ? tf.gather(x, tf.tensor1d(rows, 'int32')) : x);

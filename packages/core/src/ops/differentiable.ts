@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { isRecording } from './engineForms';
 
 export interface Differentiable<Inputs extends Record<string, tf.Tensor>, Out extends tf.Tensor> {
   /** Computes the value; `save` keeps what the backward pass needs, in order. */
@@ -22,6 +23,17 @@ interface Engine {
 /** The last node's output gradient and saved activations: dead as soon as the next node's backward begins. */
 let spent: tf.Tensor[] = [];
 
+/** Runs a backward pass in the midst of another, whose tensors stay. */
+export function apart<Out>(backward: () => Out): Out {
+  const outer = spent;
+  spent = [];
+  try {
+    return backward();
+  } finally {
+    spent = outer;
+  }
+}
+
 /**
  * An operation with a gradient of its own, on tfjs's tape.
  *
@@ -33,6 +45,8 @@ export function differentiable<Inputs extends Record<string, tf.Tensor>, Out ext
   inputs: Inputs,
   { forward, backward }: Differentiable<Inputs, Out>,
 ): Out {
+  // Where nothing is recorded, the engine would only take longer.
+  if (!isRecording()) return tf.tidy(() => forward(() => {}));
   const engine = tf.engine() as unknown as Engine;
   return engine.runKernelFunc({
     inputs,

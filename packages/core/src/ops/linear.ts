@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../module/Parameter';
 import { differentiable } from './differentiable';
+import { inferenceForms } from './engineForms';
 import { matMul } from './matMul';
 
 /**
@@ -18,6 +19,7 @@ export function linear(x: tf.Tensor2D, weight: Parameter, bias?: Parameter | nul
     x,
     weight,
     bias,
+    true,
     forward,
     (dy) => matMul(dy, w),
     (dy, saved) => matMul(dy, saved, true),
@@ -39,6 +41,7 @@ export function linearTransposed(x: tf.Tensor2D, weight: Parameter, bias?: Param
     x,
     weight,
     bias,
+    false,
     () => matMul(x, w),
     inputGradient,
     (dy, saved) => matMul(saved, dy, true),
@@ -49,10 +52,13 @@ function affine(
   x: tf.Tensor2D,
   weight: Parameter,
   bias: Parameter | null | undefined,
+  transposed: boolean,
   product: () => tf.Tensor2D,
   inputGradient: (dy: tf.Tensor2D) => tf.Tensor2D,
   weightGradient: (dy: tf.Tensor2D, x: tf.Tensor2D) => tf.Tensor2D,
 ): tf.Tensor2D {
+  const form = inferenceForms().affine;
+  if (form) return form(x, weight.value, bias?.value, transposed);
   // Frozen weights are no inputs: then x need not be kept for their gradient.
   const inputs: Record<string, tf.Tensor> = { x };
   if (weight.trainable) inputs.weight = weight.value;

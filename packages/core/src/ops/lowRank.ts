@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../module/Parameter';
 import { differentiable } from './differentiable';
+import { inferenceForms } from './engineForms';
 import { matMul } from './matMul';
 
 /**
@@ -14,6 +15,8 @@ import { matMul } from './matMul';
 export function lowRank(base: tf.Tensor2D, x: tf.Tensor2D, A: Parameter, B: Parameter, scaling: number): tf.Tensor2D {
   const down = A.value as unknown as tf.Tensor2D;
   const up = B.value as unknown as tf.Tensor2D;
+  const form = inferenceForms().lowRank;
+  if (form) return form(base, x, down, up, scaling);
   const inputs: Record<string, tf.Tensor> = { base, x };
   if (A.trainable) inputs.A = A.value;
   if (B.trainable) inputs.B = B.value;

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { engineForms } from './engineForms';
 
 /**
  * A matrix product, batched over equal leading dimensions, that keeps each engine on its fast path.
@@ -7,6 +8,8 @@ import * as tf from '@tensorflow/tfjs-core';
  * batch is taken apart. Not differentiable: it is what operations with gradients of their own are built from.
  */
 export function matMul<T extends tf.Tensor>(a: T, b: T, transposeA = false, transposeB = false): T {
+  const form = engineForms().matMul;
+  if (form && sameLeading(a, b)) return form(a, b, transposeA, transposeB) as T;
   if (tf.getBackend() !== 'wasm') return tf.matMul(a, b, transposeA, transposeB) as T;
   const [rows, inner] = transposeA ? (lastTwo(a).reverse() as [number, number]) : lastTwo(a);
   const columns = lastTwo(b)[transposeB ? 0 : 1];
@@ -20,6 +23,8 @@ export function matMul<T extends tf.Tensor>(a: T, b: T, transposeA = false, tran
     return count > 1 ? batched(left, right, count, rows, inner, columns) : (tf.matMul(left, right) as T);
   });
 }
+
+const sameLeading = (a: tf.Tensor, b: tf.Tensor) => a.rank === b.rank && a.shape.slice(0, -2).every((n, i) => n === b.shape[i]);
 
 const lastTwo = (x: tf.Tensor) => x.shape.slice(-2) as [number, number];
 

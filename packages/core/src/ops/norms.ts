@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../module/Parameter';
 import { differentiable } from './differentiable';
+import { inferenceForms } from './engineForms';
 
 /**
  * Each row shifted to mean 0 and scaled to variance 1, times weight, plus bias.
@@ -28,6 +29,8 @@ export function rmsNorm(x: tf.Tensor2D, weight: Parameter, eps = 1e-6, offset = 
 
 function norm(x: tf.Tensor2D, weight: Parameter, bias: Parameter | null, eps: number, centred: boolean, offset: number): tf.Tensor2D {
   const factor = (): tf.Tensor => (offset === 0 ? weight.value : tf.add(weight.value, offset));
+  const form = inferenceForms().norm;
+  if (form) return tf.tidy(() => form(x, factor(), bias?.value, eps, centred));
   const inputs: Record<string, tf.Tensor> = { x };
   if (weight.trainable) inputs.weight = weight.value;
   if (bias?.trainable) inputs.bias = bias.value;

@@ -60,8 +60,8 @@ const cases: Record<string, () => [Function, (tf.Tensor | Parameter)[]]> = {
     return [(a) => rmsNorm(a as Two, weight, 1e-2, 1), [x(), weight]];
   },
   swiglu: () => [swiglu as Function, [x(), x()]],
-  rotary: () => [(a) => rotary(a as Two, tf.cos(angles(6)), tf.sin(angles(6)), 2), [tensor([4, 12])]],
-  'rotary of a part': () => [(a) => rotary(a as Two, tf.cos(angles(4)), tf.sin(angles(4)), 2), [tensor([4, 12])]],
+  rotary: () => [(a) => rotary(a as Two, tf.cos(angles(6)), signed(tf.sin(angles(6))), 2), [tensor([4, 12])]],
+  'rotary of a part': () => [(a) => rotary(a as Two, tf.cos(angles(4)), signed(tf.sin(angles(4))), 2), [tensor([4, 12])]],
   meanSquaredError: () => [(a) => meanSquaredError(a, angles(6)), [x()]],
   softCrossEntropy: () => [(a) => softCrossEntropy(a as tf.Tensor2D, angles(6)), [x()]],
   binaryCrossEntropyWithLogits: () => [(a) => binaryCrossEntropyWithLogits(a, tf.sigmoid(angles(6))), [x()]],
@@ -92,6 +92,9 @@ const cases: Record<string, () => [Function, (tf.Tensor | Parameter)[]]> = {
 };
 for (const name of ['gelu', 'gelu_new', 'quick_gelu', 'silu', 'sigmoid']) cases[name] = () => [activation(name), [tensor([40], 2)]];
 
+/** Sines as `rotary` takes them. */
+const signed = (sin: Two) =>
+  tf.mul(sin, tf.tensor1d(Array.from({ length: sin.shape[1] }, (_, i) => (2 * i < sin.shape[1] ? -1 : 1)))) as Two;
 const angles = (width: number) =>
   tf.tensor2d(
     Float32Array.from({ length: 4 * width }, (_, i) => Math.sin(i * i)),
@@ -149,7 +152,7 @@ describe('values', () => {
   });
 
   it('rotary turns pairs of the two halves', () => {
-    const turned = rotary(tf.tensor2d([[1, 2, 3, 4]]), tf.tensor2d([[0, 0.6, 0, 0.6]]), tf.tensor2d([[1, 0.8, 1, 0.8]]), 1);
+    const turned = rotary(tf.tensor2d([[1, 2, 3, 4]]), tf.tensor2d([[0, 0.6, 0, 0.6]]), tf.tensor2d([[-1, -0.8, 1, 0.8]]), 1);
     expectClose(turned, [-3, 2 * 0.6 - 4 * 0.8, 1, 4 * 0.6 + 2 * 0.8]);
   });
 

@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable';
+import { inferenceForms } from './engineForms';
 
 /**
- * Rotary position embedding: the first R features of each head, in two halves (x1, x2), become x·cos + (-x2, x1)·sin.
+ * Rotary position embedding: the first R features of each head, in two halves (x1, x2), become x·cos + (x2, x1)·sin.
  * @param x [N, H·D]
  * @param cos [N, R], R ≤ D; the features from R on stay as they are
- * @param sin [N, R]
+ * @param sin [N, R], its first half negative
  * @param heads H
  * @returns [N, H·D]
  */
@@ -14,6 +15,9 @@ export function rotary(x: tf.Tensor2D, cos: tf.Tensor2D, sin: tf.Tensor2D, heads
   const [, rotated] = cos.shape;
   const size = width / heads;
   const half = rotated / 2;
+
+  const form = rotated === size ? inferenceForms().rotary : undefined;
+  if (form) return form(x, cos, sin, heads);
 
   const swap = (t: tf.Tensor3D) => tf.concat([tf.slice(t, [0, 0, half], [-1, -1, half]), tf.slice(t, [0, 0, 0], [-1, -1, half])], 2);
   const rotate = (t: tf.Tensor2D, turn: (part: tf.Tensor3D) => tf.Tensor3D): tf.Tensor2D => {
@@ -28,9 +32,7 @@ export function rotary(x: tf.Tensor2D, cos: tf.Tensor2D, sin: tf.Tensor2D, heads
     {
       forward: (save) => {
         const c = tf.reshape(cos, [count, 1, rotated]); // [N, 1, R]
-        // With the minus of (-x2, x1) moved to sin, the halves need only be swapped.
-        const signed = tf.concat([tf.neg(tf.slice(sin, [0, 0], [-1, half])), tf.slice(sin, [0, half], [-1, half])], 1);
-        const s = tf.reshape(signed, [count, 1, rotated]); // [N, 1, R]
+        const s = tf.reshape(sin, [count, 1, rotated]); // [N, 1, R]
         save([c, s]);
         return rotate(x, (part) => tf.add(tf.mul(part, c), tf.mul(swap(part), s)));
       },

@@ -75,7 +75,11 @@ export interface KeyValue {
 }
 
 /** A pair a layer; decoders that look at an encoder's output have those of it beside, which stay the same at every step. */
-export type KeyValues = readonly (KeyValue & { readonly cross?: KeyValue })[];
+export type KeyValues = readonly (KeyValue & {
+  readonly cross?: KeyValue;
+  /** How many of the S positions are taken. Behind them is room: `forward` writes the next ones there, in place and without gradients. @default all */
+  readonly length?: number;
+})[];
 
 export interface ModelOutput {
   loss?: tf.Scalar;

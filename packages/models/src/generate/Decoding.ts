@@ -1,5 +1,6 @@
 import { type KeyValues, type ModelOutput, pause, type TextBatch } from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
+import { heldPositions } from '../shared/cache';
 import type { SpeechBatch } from '../shared/SpeechBatch';
 import type { Settings } from './options';
 
@@ -21,7 +22,12 @@ export interface EncoderInput {
 
 /** Keys and values as tfjs's scopes take them: `KeyValues` is read-only. */
 type Pair = { key: tf.Tensor4D; value: tf.Tensor4D };
-type Cache = (Pair & { cross?: Pair })[];
+type Cache = (Pair & { cross?: Pair; length?: number })[];
+
+/** So many positions at least a cache gets room for when it is full. */
+const ROOM = 64;
+
+type DecodingSettings = Pick<Settings, 'use_cache' | 'cacheLimit' | 'max_new_tokens' | 'ignore_prefix_length'>;
 
 /** Sequences that grow a token at a time, with the keys and values of what is behind them. */
 export class Decoding {
@@ -34,6 +40,8 @@ export class Decoding {
   readonly #input: EncoderInput | undefined;
   readonly #copies: number;
   readonly #promptLength: number;
+  /** How long sequences become at most. */
+  readonly #lastLength: number;
   #past: Cache | undefined;
   /** The encoder's output, where no cache stands for it. */
   #encoded: tf.Tensor3D | undefined;
@@ -45,7 +53,7 @@ export class Decoding {
   constructor(
     forward: Forward,
     { ids, mask }: Prompts,
-    { use_cache, cacheLimit, ignore_prefix_length }: Pick<Settings, 'use_cache' | 'cacheLimit' | 'ignore_prefix_length'>,
+    { use_cache, cacheLimit, max_new_tokens, ignore_prefix_length }: DecodingSettings,
     input?: EncoderInput,
     copies = 1,
   ) {
@@ -58,6 +66,7 @@ export class Decoding {
     this.#input = input;
     this.#copies = input ? copies : 1;
     this.#promptLength = ids[0]?.length ?? 0;
+    this.#lastLength = this.#promptLength + max_new_tokens;
   }
 
   /** The scores of every sequence's next token. */
@@ -65,6 +74,7 @@ export class Decoding {
     // So that a signal can end it, and a page shows what came so far.
     await pause();
     this.#dropStaleCache();
+    this.#makeRoom();
     const past = this.#past;
     // The encoder sees each row once, whatever becomes of it: its copies begin alike.
     const copies = past || this.#encoded ? 1 : this.#copies;
@@ -111,11 +121,30 @@ export class Decoding {
 
   /** Behind the limit a model's keys turn by other angles than those in the cache did: all are computed anew. */
   #dropStaleCache(): void {
-    const held = this.#past?.[0]?.key.shape[2] ?? 0;
+    const held = heldPositions(this.#past);
     const padding = Math.min(...(this.#mask ?? [[]]).map((row) => row.filter((attended) => !attended).length));
     if (held === 0 || held - padding !== this.#cacheLimit) return;
     this.#release();
     this.#past = undefined;
+  }
+
+  /** A full cache gets room for the tokens to come, so that they can be written into it and not all be copied for each. */
+  #makeRoom(): void {
+    const past = this.#past;
+    const size = past?.[0]?.key.shape[2] ?? 0;
+    const length = heldPositions(past);
+    if (!past || length < size) return;
+    const more = Math.min(this.#lastLength - (this.sequences[0] as number[]).length, Math.max(ROOM, Math.ceil(size / 4)));
+    const grow = (x: tf.Tensor4D) =>
+      tf.pad(x, [
+        [0, 0],
+        [0, 0],
+        [0, more],
+        [0, 0],
+      ]) as tf.Tensor4D; // [B, H, S, D]
+    const grown = past.map(({ key, value, cross }) => ({ key: grow(key), value: grow(value), length, ...(cross && { cross }) }));
+    this.#release(grown);
+    this.#past = grown;
   }
 
   #decoderBatch({ batch, mask }: EncoderInput, copies: number): TextBatch {
@@ -151,7 +180,7 @@ export class Decoding {
     const moved = tf.tidy(() => {
       const rows = tf.tensor1d(order as number[], 'int32');
       // What comes from the encoder is the same in all beams of a prompt.
-      return past.map(({ key, value, cross }) => ({ key: tf.gather(key, rows), value: tf.gather(value, rows), ...(cross && { cross }) }));
+      return past.map(({ key, value, ...rest }) => ({ key: tf.gather(key, rows), value: tf.gather(value, rows), ...rest }));
     });
     this.#release(moved);
     this.#past = moved;
@@ -175,7 +204,7 @@ const tensorsOf = ({ key, value, cross }: KeyValues[number]): tf.Tensor[] => [ke
 
 function mapCache(cache: KeyValues, change: (tensor: tf.Tensor4D) => tf.Tensor4D): Cache {
   const pair = ({ key, value }: Pair): Pair => ({ key: change(key), value: change(value) });
-  return cache.map((layer) => ({ ...pair(layer), ...(layer.cross && { cross: pair(layer.cross) }) }));
+  return cache.map(({ key, value, cross, ...rest }) => ({ ...rest, ...pair({ key, value }), ...(cross && { cross: pair(cross) }) }));
 }
 
 /** Each row `copies` times, one after the other. */

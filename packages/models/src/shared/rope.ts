@@ -107,7 +107,8 @@ export function ropeTables(options: RopeOptions, positions: Int32Array): { cos: 
     for (let i = 0; i < half; i++) {
       const angle = Math.fround(position * (frequencies[i] as number));
       cos[at + i] = cos[at + half + i] = Math.fround(Math.cos(angle)) * factor;
-      sin[at + i] = sin[at + half + i] = Math.fround(Math.sin(angle)) * factor;
+      sin[at + half + i] = Math.fround(Math.sin(angle)) * factor;
+      sin[at + i] = -(sin[at + half + i] as number);
     }
   });
   return { cos: tf.tensor2d(cos, shape), sin: tf.tensor2d(sin, shape) };

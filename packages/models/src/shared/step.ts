@@ -1,5 +1,17 @@
-import { type BatchLayout, type EmbeddingLayer, gatherRows, type KeyValue, type KeyValues, reshape, type TextBatch } from '@peft/core';
+import {
+  type BatchLayout,
+  checkpoint,
+  type EmbeddingLayer,
+  gatherRows,
+  isCheckpointing,
+  isRecording,
+  type KeyValues,
+  type Module,
+  reshape,
+  type TextBatch,
+} from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
+import { heldPositions, keyCount } from './cache';
 import { type Matrix, toMatrix } from './ids';
 
 /** What the layers of one forward pass share. Activations are [N, C]: N = B·T, or fewer where padding is left out. */
@@ -16,7 +28,7 @@ export interface Step extends BatchLayout {
   /** The positions that a layer gives, where it is the last one and need not give all that it is given. */
   outputs?: Int32Array;
   /** Keys and values of all positions so far, a pair a layer, where they are asked for. */
-  present?: (KeyValue & { readonly cross?: KeyValue })[];
+  present?: KeyValues[number][];
 }
 
 // What Hugging Face adds where attention must not look; finite, so that a row that may see nothing has no NaN.
@@ -32,7 +44,7 @@ export type Needed = (layout: BatchLayout, ids: Matrix | undefined) => readonly 
 export function openStep(batch: TextBatch, embedding: EmbeddingLayer, needed?: Needed): { hidden: tf.Tensor2D; ids?: Matrix; step: Step } {
   const { input_ids, inputs_embeds, past_key_values: past, use_cache } = batch;
   if ((input_ids === undefined) === (inputs_embeds === undefined)) throw new Error('give either input_ids or inputs_embeds');
-  const pastLength = past?.[0]?.key.shape[2] ?? 0;
+  const pastLength = heldPositions(past);
   const cache = { pastLength, ...(past && { past }), ...(use_cache && { present: [] }) };
   if (inputs_embeds) {
     const [rows, columns, width] = inputs_embeds.shape;
@@ -71,19 +83,27 @@ function packed({ attention_mask, whole }: TextBatch, given: Step, ids: Matrix |
   return rows.length < kept.length ? { ...step, rows } : step;
 }
 
+interface Layer<S> extends Module {
+  forward(x: tf.Tensor2D, step: S, layer: number): tf.Tensor2D;
+}
+
+/** What a layer gives. Of what no gradient needs nothing else is kept, but what the step is asked for. */
+export function runLayer<S extends object>(layer: Layer<S>, x: tf.Tensor2D, step: S, index: number): tf.Tensor2D {
+  const { present } = step as Partial<Step>;
+  if (isCheckpointing() && !present) return checkpoint(layer, { x, step }, ({ x, step }) => layer.forward(x, step, index));
+  if (isRecording()) return layer.forward(x, step, index);
+  return tf.tidy(() => ({ out: layer.forward(x, step, index), present: present?.[index] as tf.NamedTensorMap | undefined })).out;
+}
+
 /**
  * Runs layers one after the other; of the last one only what is needed behind it.
  * @param hidden [N, C]
  * @returns activations, and the step as it is for them
  */
-export function runLayers<S extends Step>(
-  layers: readonly { forward(x: tf.Tensor2D, step: S, layer: number): tf.Tensor2D }[],
-  hidden: tf.Tensor2D,
-  step: S,
-): { hidden: tf.Tensor2D; step: S } {
+export function runLayers<S extends Step>(layers: readonly Layer<S>[], hidden: tf.Tensor2D, step: S): { hidden: tf.Tensor2D; step: S } {
   const { needed: outputs } = step;
   const last = layers.length - 1;
-  const result = layers.reduce((x, layer, i) => layer.forward(x, outputs && i === last ? { ...step, outputs } : step, i), hidden);
+  const result = layers.reduce((x, layer, i) => runLayer(layer, x, outputs && i === last ? { ...step, outputs } : step, i), hidden);
   return { hidden: result, step: outputs ? { ...step, rows: outputs } : step };
 }
 
@@ -139,25 +159,27 @@ export function attendedPositions(batch: TextBatch, step: Step): Int32Array {
  */
 export function attentionMask(
   { attention_mask }: TextBatch,
-  { batch, length, pastLength, start = pastLength }: Step,
+  step: Step,
   { causal, window }: { causal: boolean; window?: number | null },
 ): tf.Tensor | undefined {
+  const { batch, length, pastLength, start = pastLength } = step;
   const total = pastLength + length;
+  const columns = keyCount(step); // S
   const given = attention_mask && toMatrix(attention_mask, 'attention_mask');
   if (given && given.columns !== total)
     throw new Error(`attention_mask has ${given.columns} columns for ${total} positions, ${pastLength} of them in past_key_values`);
   const padded = given?.values.includes(0) ? given : undefined;
   const slides = window !== undefined && window !== null && window < total;
-  if (!padded && !slides && (!causal || (length === 1 && start === pastLength))) return undefined;
+  if (!padded && !slides && columns === total && (!causal || (length === 1 && start === pastLength))) return undefined;
   const rows = padded ? batch : 1;
   const queries = causal ? length : 1;
-  const mask = new Float32Array(rows * queries * total);
+  const mask = new Float32Array(rows * queries * columns);
   for (let b = 0, at = 0; b < rows; b++)
     for (let t = 0; t < queries; t++)
-      for (let s = 0; s < total; s++, at++) {
-        const later = causal && s > start + t;
+      for (let s = 0; s < columns; s++, at++) {
+        const later = s >= total || (causal && s > start + t);
         const gone = slides && causal && s <= start + t - (window as number);
         if (later || gone || padded?.values[b * total + s] === 0) mask[at] = HIDDEN;
       }
-  return tf.tensor4d(mask, [rows, 1, queries, total]);
+  return tf.tensor4d(mask, [rows, 1, queries, columns]);
 }

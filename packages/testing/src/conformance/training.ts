@@ -1,4 +1,4 @@
-import { getPeftModel, parameters } from '@peft/core';
+import { getPeftModel, manualSeed, parameters } from '@peft/core';
 import { adamW } from '@peft/train';
 import * as tf from '@tensorflow/tfjs-core';
 import { lossOf } from '../reference/runCase';
@@ -61,6 +61,29 @@ export const training: readonly Test[] = [
       const first = step();
       for (let i = 0; i < 48; i++) demand(step() === first, `tensors: ${tf.memory().numTensors} after ${i + 3} steps, ${first} before`);
       optimizer.dispose();
+      model.dispose();
+    },
+  ],
+  [
+    'gradient checkpointing changes no gradient and keeps no tensors',
+    async (method) => {
+      const model = await adapted(method);
+      model.train();
+      const gradients = () => {
+        const optimizer = adamW(model, { lr: 1e-3 });
+        manualSeed(3); // of dropout
+        const loss = optimizer.backward(() => lossOf(model.forward(method.batch)));
+        const values = Object.values(optimizer.gradients).flatMap((gradient) => [...gradient.dataSync()]);
+        optimizer.zeroGrad();
+        optimizer.dispose();
+        return [loss, ...values];
+      };
+      const kept = gradients();
+      model.gradientCheckpointingEnable();
+      same('loss and gradients', gradients(), kept, 1e-5);
+      const before = tf.memory().numTensors;
+      gradients();
+      demand(tf.memory().numTensors === before, `tensors: ${tf.memory().numTensors} after a step, ${before} before`);
       model.dispose();
     },
   ],

@@ -1,6 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { nodeModule, requirePackage } from './resolve';
-import type { Started } from './useEngine';
+import { registerEngineForms } from '../../ops/engineForms';
+import { nodeModule, requirePackage } from '../resolve';
+import type { Started } from '../useEngine';
+import { nativeForms } from './forms';
+import type { NodeBackend } from './kernels';
 
 /** TensorFlow's own library, the faster of the packages that is installed; `PEFT_NATIVE` names a folder where to look first. */
 export async function useNative(): Promise<Started> {
@@ -18,6 +21,7 @@ export async function useNative(): Promise<Started> {
       await requirePackage(name, folders);
       if (!(await tf.setBackend('tensorflow'))) throw new Error(`${name} does not start`);
       await tf.ready();
+      registerEngineForms('tensorflow', nativeForms(tf.backend() as unknown as NodeBackend));
       return {
         description: `native (${name.slice('@tensorflow/'.length)})`,
         threads: (await nodeModule('node:os')).availableParallelism(),

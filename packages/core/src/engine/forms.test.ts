@@ -1,0 +1,150 @@
+import { existsSync } from 'node:fs';
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { gelu, geluTanh, silu, swiglu } from '../ops/activations';
+import { attention, splitHeads } from '../ops/attention';
+import { engineForms, registerEngineForms } from '../ops/engineForms';
+import { linear, linearTransposed } from '../ops/linear';
+import { lowRank } from '../ops/lowRank';
+import { matMul } from '../ops/matMul';
+import { layerNorm, rmsNorm } from '../ops/norms';
+import { parameter, tensor } from '../ops/random.testing';
+import { rotary } from '../ops/rotary';
+import { writePositions } from '../ops/writePositions';
+import { useEngine } from './index';
+
+const hasNative = Boolean(process.env.PEFT_NATIVE && existsSync(process.env.PEFT_NATIVE));
+const four = (...shape: number[]) => tensor<tf.Tensor4D>(shape);
+const weights = (...shape: number[]) => parameter(shape, false);
+const attended = (T: number, shared: number, more: object = {}) => {
+  const inputs = {
+    query: four(2, 4, T, 6),
+    key: four(2, shared, 7, 6),
+    value: four(2, shared, 7, 5),
+    mask: four(2, 1, T, 7),
+    scale: 0.3,
+    ...more,
+  };
+  return () => attention(inputs);
+};
+const turned = (rows: number) => {
+  const [x, cos, sin] = [tensor([rows, 12]), tensor([rows, 6]), tensor([rows, 6])];
+  return () => rotary(x, cos, sin, 2);
+};
+const written = (T: number) => {
+  const [cache, x] = [four(2, 3, 8, 4), four(2, 3, T, 4)];
+  return () => writePositions(tf.clone(tf.add(cache, 0)) as tf.Tensor4D, x, 5);
+};
+const normed = (rows: number) => {
+  const [x, weight, bias] = [tensor([rows, 12]), weights(12), weights(12)];
+  return () => tf.concat([layerNorm(x, weight, bias), rmsNorm(x, weight), rmsNorm(x, weight, 1e-6, 1)]);
+};
+const pointwise = (f: (x: tf.Tensor2D) => tf.Tensor) => {
+  const x = tensor([3, 5], 3);
+  return () => f(x);
+};
+
+/** Each makes its inputs once and gives what computes with them. */
+const cases: Record<string, () => () => tf.Tensor> = {
+  ...Object.fromEntries(
+    [false, true].flatMap((a) =>
+      [false, true].map((b) => [
+        `a product, transposed ${a}, ${b}`,
+        () => {
+          const [left, right] = [tensor(a ? [5, 3] : [3, 5]), tensor(b ? [4, 5] : [5, 4])];
+          return () => matMul(left, right, a, b);
+        },
+      ]),
+    ),
+  ),
+  'a batch of products': () => {
+    const [left, right] = [tensor<tf.Tensor3D>([2, 3, 5]), tensor<tf.Tensor3D>([2, 4, 5])];
+    return () => matMul<tf.Tensor>(left, right, false, true);
+  },
+  linear: () => {
+    const [x, weight, bias] = [tensor([3, 5]), weights(4, 5), weights(4)];
+    return () => tf.concat([linear(x, weight, bias), linear(x, weight)]);
+  },
+  linearTransposed: () => {
+    const [x, weight, bias] = [tensor([3, 5]), weights(5, 4), weights(4)];
+    return () => linearTransposed(x, weight, bias);
+  },
+  lowRank: () => {
+    const [base, x, A, B] = [tensor([3, 4]), tensor([3, 5]), weights(2, 5), weights(4, 2)];
+    return () => tf.concat([lowRank(base, x, A, B, 0.7), lowRank(base, x, A, B, 1)]);
+  },
+  norms: () => normed(3),
+  'norms of one row': () => normed(1),
+  rotary: () => turned(3),
+  'rotary of one row': () => turned(1),
+  splitHeads: () => {
+    const x = tensor([6, 8]);
+    return () => splitHeads(x, 2, 4);
+  },
+  'splitHeads of one position': () => {
+    const x = tensor([2, 8]);
+    return () => splitHeads(x, 2, 4);
+  },
+  attention: () => attended(3, 4),
+  'attention of one position': () => attended(1, 4),
+  'attention of heads that share keys': () => attended(3, 2),
+  'attention of one position, heads that share keys, with a cap and a bias': () => attended(1, 1, { softcap: 2, bias: four(1, 4, 1, 7) }),
+  'attention of some positions': () => attended(3, 4, { rows: Int32Array.of(1, 2, 5) }),
+  writePositions: () => written(1),
+  'writePositions of several': () => written(3),
+  gelu: () => pointwise(gelu),
+  geluTanh: () => pointwise(geluTanh),
+  silu: () => pointwise(silu),
+  swiglu: () => {
+    const [gate, up] = [tensor([3, 5]), tensor([3, 5])];
+    return () => swiglu(gate, up);
+  },
+};
+
+describe.each([
+  ['wasm', true],
+  ['native', hasNative],
+] as const)('forms of the %s engine', (engine, isThere) => {
+  beforeAll(async () => {
+    if (isThere) await useEngine({ engine, log: () => {} });
+  });
+
+  it.skipIf(!isThere).each(Object.entries(cases))('%s: what the portable form computes', (_, make) => {
+    const backend = tf.getBackend();
+    const forms = engineForms();
+    const used = new Set<string>();
+    const watched = new Proxy(forms, {
+      get(target, name) {
+        if (name in target) used.add(name as string);
+        return Reflect.get(target, name);
+      },
+    });
+    try {
+      tf.tidy(() => {
+        const compute = make();
+        registerEngineForms(backend, watched);
+        const before = tf.memory().numTensors;
+        const own = compute();
+        const more = tf.memory().numTensors - before;
+        registerEngineForms(backend, {});
+        const portable = compute();
+        expect(own.shape).toEqual(portable.shape);
+        const scale = tf.max(tf.abs(portable)).dataSync()[0] as number;
+        expect((tf.max(tf.abs(tf.sub(own, portable))).dataSync()[0] as number) / scale).toBeLessThan(1e-6);
+        expect(more).toBeLessThanOrEqual(tf.memory().numTensors - before - more);
+      });
+    } finally {
+      registerEngineForms(backend, forms);
+    }
+    if (engine === 'native') expect([...used]).not.toEqual([]);
+  });
+
+  it.skipIf(!isThere)('a cache is changed in place', () => {
+    tf.tidy(() => {
+      const cache = tf.zeros<tf.Rank.R4>([1, 2, 3, 2]);
+      expect(writePositions(cache, tf.ones([1, 2, 1, 2]), 1)).toBe(cache);
+      expect([...cache.dataSync()]).toEqual([0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0]);
+      expect(() => writePositions(cache, tf.ones([1, 2, 2, 2]), 2)).toThrow('positions 2 to 3 cannot be written into a cache of 3');
+    });
+  });
+});

@@ -1,0 +1,130 @@
+import type * as tf from '@tensorflow/tfjs-core';
+
+/** What tfjs-node's binding to TensorFlow offers, as far as it is used here. */
+interface Binding {
+  readonly TF_FLOAT: number;
+  readonly TF_INT32: number;
+  readonly TF_ATTR_TYPE: number;
+  readonly TF_ATTR_BOOL: number;
+  executeOp(name: string, attributes: readonly Attribute[], inputs: readonly Handle[], outputs: number): Made[];
+  createTensor(shape: readonly number[], type: number, values: Float32Array | Int32Array): Handle;
+  deleteTensor(handle: Handle): void;
+}
+
+interface Attribute {
+  name: string;
+  type: number;
+  value: number | boolean;
+}
+
+interface Made {
+  id: Handle;
+  shape: number[];
+  dtype: number;
+}
+
+export interface NodeBackend {
+  readonly binding: Binding;
+  getInputTensorIds(tensors: readonly tf.Tensor[]): Handle[];
+  createOutputTensor(made: Made): tf.Tensor;
+}
+
+/** A tensor of TensorFlow's own. */
+export type Handle = number;
+
+/** So many constants are kept: those of positions are soon of no more use. */
+const KEPT = 256;
+
+/**
+ * TensorFlow's kernels, called one after the other without what tfjs does around each of them, which takes longer than a small
+ * kernel itself. What `compute` makes on the way is freed when it is done.
+ */
+export function nativeKernels(backend: NodeBackend) {
+  const { binding } = backend;
+  const type = (name: string, value = binding.TF_FLOAT): Attribute => ({ name, type: binding.TF_ATTR_TYPE, value });
+  const flag = (name: string, value: boolean): Attribute => ({ name, type: binding.TF_ATTR_BOOL, value });
+  const both = (first: string, second: string) =>
+    [false, true].map((a) => [false, true].map((b) => [flag(first, a), flag(second, b)])) as [
+      [Attribute[], Attribute[]],
+      [Attribute[], Attribute[]],
+    ];
+
+  let made: Made[] = [];
+  const constants = new Map<string, Handle>();
+
+  const run = (name: string, attributes: readonly Attribute[], inputs: readonly Handle[]): Handle => {
+    const [out] = binding.executeOp(name, attributes, inputs, 1) as [Made];
+    made.push(out);
+    return out.id;
+  };
+  const constant = (key: string, make: () => Handle): Handle => {
+    let handle = constants.get(key);
+    if (handle === undefined) {
+      handle = make();
+      constants.set(key, handle);
+      if (constants.size > KEPT) {
+        const [oldest, stale] = constants.entries().next().value as [string, Handle];
+        binding.deleteTensor(stale);
+        constants.delete(oldest);
+      }
+    }
+    return handle;
+  };
+  const integers = (values: readonly number[]): Handle =>
+    constant(`[${values}]`, () => binding.createTensor([values.length], binding.TF_INT32, Int32Array.from(values)));
+  const number = (value: number): Handle => constant(`${value}`, () => binding.createTensor([], binding.TF_FLOAT, Float32Array.of(value)));
+
+  const float = [type('T')];
+  const unary = (name: string) => (x: Handle) => run(name, float, [x]);
+  const binary = (name: string) => (a: Handle, b: Handle) => run(name, float, [a, b]);
+  const withIntegers = (name: string, attribute: string) => {
+    const attributes = [type('T'), type(attribute, binding.TF_INT32)];
+    return (x: Handle, values: readonly number[]) => run(name, attributes, [x, integers(values)]);
+  };
+  const reduction = [type('T'), type('Tidx', binding.TF_INT32), flag('keep_dims', true)];
+  const products = both('transpose_a', 'transpose_b').map((row) => row.map((flags) => [type('T'), ...flags]));
+  const batched = both('adj_x', 'adj_y').map((row) => row.map((flags) => [type('Ta'), type('Tb'), type('Tout'), ...flags]));
+  const pick = <X>(table: X[][], a: boolean, b: boolean) => (table[Number(a)] as X[])[Number(b)] as X;
+  const rolled = [type('T'), type('Tshift', binding.TF_INT32), type('Taxis', binding.TF_INT32)];
+
+  return {
+    number,
+    /** The handle of a tensor of tfjs. */
+    of: (tensor: tf.Tensor): Handle => backend.getInputTensorIds([tensor])[0] as Handle,
+    /** What a function makes last, as a tensor of tfjs; all else that it made is freed. */
+    compute<Out extends tf.Tensor>(body: () => Handle): Out {
+      const outer = made;
+      made = [];
+      try {
+        const result = body();
+        const index = made.findIndex(({ id }) => id === result);
+        const [out] = made.splice(index, 1) as [Made];
+        return backend.createOutputTensor(out) as Out;
+      } finally {
+        for (const { id } of made) binding.deleteTensor(id);
+        made = outer;
+      }
+    },
+    add: binary('AddV2'),
+    sub: binary('Sub'),
+    mul: binary('Mul'),
+    square: unary('Square'),
+    rsqrt: unary('Rsqrt'),
+    sigmoid: unary('Sigmoid'),
+    tanh: unary('Tanh'),
+    erf: unary('Erf'),
+    softmax: unary('Softmax'),
+    reshape: withIntegers('Reshape', 'Tshape'),
+    transpose: withIntegers('Transpose', 'Tperm'),
+    /** The mean along the last of two dimensions. */
+    rowMeans: (x: Handle) => run('Mean', reduction, [x, integers([1])]),
+    matMul: (a: Handle, b: Handle, transposeA = false, transposeB = false) => run('MatMul', pick(products, transposeA, transposeB), [a, b]),
+    batchMatMul: (a: Handle, b: Handle, transposeA = false, transposeB = false) =>
+      run('BatchMatMulV3', pick(batched, transposeA, transposeB), [a, b]),
+    roll: (x: Handle, by: number, axis: number) => run('Roll', rolled, [x, integers([by]), integers([axis])]),
+    /** Writes rows into x itself. @returns x under another handle */
+    writeRows: (x: Handle, rows: readonly number[], values: Handle) => run('InplaceUpdate', float, [x, integers(rows), values]),
+  };
+}
+
+export type NativeKernels = ReturnType<typeof nativeKernels>;

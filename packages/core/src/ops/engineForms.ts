@@ -1,0 +1,57 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/**
+ * Operations as an engine computes them itself, faster than tfjs's kernels one after the other: the same values up to rounding.
+ * They record no gradient, so operations use them where none is recorded; `matMul` also serves gradients.
+ */
+export interface EngineForms {
+  /** The matrix product of equal leading dimensions, each matrix transposed first if so asked. */
+  matMul(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean): tf.Tensor;
+  /** x·W, or x·Wᵀ, plus bias. */
+  affine(x: tf.Tensor2D, weight: tf.Tensor, bias: tf.Tensor | undefined, transposed: boolean): tf.Tensor2D;
+  /** base + scaling·(x·Aᵀ)·Bᵀ */
+  lowRank(base: tf.Tensor2D, x: tf.Tensor2D, A: tf.Tensor, B: tf.Tensor, scaling: number): tf.Tensor2D;
+  /** See `layerNorm` and, not centred, `rmsNorm`. */
+  norm(x: tf.Tensor2D, weight: tf.Tensor, bias: tf.Tensor | undefined, eps: number, centred: boolean): tf.Tensor2D;
+  /** See `rotary`, of all features. */
+  rotary(x: tf.Tensor2D, cos: tf.Tensor2D, sin: tf.Tensor2D, heads: number): tf.Tensor2D;
+  /** See `splitHeads`, of all positions. */
+  splitHeads(x: tf.Tensor2D, batch: number, heads: number): tf.Tensor4D;
+  /** See `attention`, without dropout and of all positions. */
+  attention(inputs: AttentionInputs): tf.Tensor2D;
+  /** See `writePositions`; changes `cache` itself and returns it. */
+  writePositions(cache: tf.Tensor4D, x: tf.Tensor4D, start: number): tf.Tensor4D;
+  gelu(x: tf.Tensor): tf.Tensor;
+  geluTanh(x: tf.Tensor): tf.Tensor;
+  silu(x: tf.Tensor): tf.Tensor;
+  swiglu(gate: tf.Tensor, up: tf.Tensor): tf.Tensor;
+}
+
+export interface AttentionInputs {
+  query: tf.Tensor4D; // [B, H, T, D]
+  key: tf.Tensor4D; // [B, Hkv, S, D]
+  value: tf.Tensor4D; // [B, Hkv, S, Dv]
+  scale: number;
+  softcap: number | undefined;
+  /** Each added to the scores, [B or 1, H or 1, T or 1, S]. */
+  biases: readonly tf.Tensor[];
+}
+
+const slot = Symbol.for('@peft/core/engineForms@1');
+const shared = globalThis as unknown as Record<symbol, Map<string, Partial<EngineForms>> | undefined>;
+const none: Partial<EngineForms> = {};
+
+/** Says what a tfjs backend computes in forms of its own. */
+export function registerEngineForms(backend: string, forms: Partial<EngineForms>): void {
+  shared[slot] ??= new Map();
+  shared[slot].set(backend, forms);
+}
+
+/** Whether gradients are being recorded of what is computed now. */
+export const isRecording = (): boolean => (tf.engine() as unknown as { isTapeOn(): boolean }).isTapeOn();
+
+/** The forms of the engine that computes. */
+export const engineForms = (): Partial<EngineForms> => shared[slot]?.get(tf.getBackend()) ?? none;
+
+/** The forms of the engine that computes, none where gradients are recorded. */
+export const inferenceForms = (): Partial<EngineForms> => (shared[slot] === undefined || isRecording() ? none : engineForms());
