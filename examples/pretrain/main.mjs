@@ -1,5 +1,5 @@
 // Trains the small models that stand in for the guides' own, from nothing, with this library:
-//   node examples/pretrain/main.mjs <t5 | bloom | roberta> [--steps n] [--out folder]
+//   node examples/pretrain/main.mjs <t5 | bloom | roberta | whisper> [--steps n] [--out folder]
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -19,8 +19,12 @@ const out = values.out ?? fileURLToPath(new URL(`../../models/${standIn.name}`, 
 await useEngine({ purpose: 'training' });
 manualSeed(1);
 const examples = standIn.examples(1);
-const take = (count) => Array.from({ length: count }, () => examples.next().value);
-await writeTokenizer(out, take(4000).flatMap(standIn.texts), standIn.tokenizer);
+const take = async (count) => {
+  const taken = [];
+  while (taken.length < count) taken.push((await examples.next()).value);
+  return taken;
+};
+await writeTokenizer(out, (await take(4000)).flatMap(standIn.texts), standIn.tokenizer);
 const tokenizer = await AutoTokenizer.fromPretrained(out);
 const model = await standIn.model(tokenizer);
 initialize(model);
@@ -28,8 +32,8 @@ const { loss, parameters } = standIn.training(model, tokenizer);
 const optimizer = adamW(parameters, { lr: standIn.lr, betas: standIn.betas, weight_decay: 0.01 });
 const scheduler = cosineSchedule(optimizer, { warmupSteps: 100, totalSteps: steps });
 let mean;
-const batches = function* () {
-  for (let step = 0; step < steps; step++) yield take(standIn.batch_size);
+const batches = async function* () {
+  for (let step = 0; step < steps; step++) yield await take(standIn.batch_size);
 };
 for await (const { batch, update } of progress(batches(), { total: steps, label: standIn.name })) {
   const value = optimizer.backward(() => loss(batch));
@@ -41,4 +45,5 @@ for await (const { batch, update } of progress(batches(), { total: steps, label:
   update({ loss: mean });
 }
 await model.savePretrained(out, { dtype: 'float16' });
+await standIn.extractor?.savePretrained(out);
 console.log(`${join(out)}: ${steps} steps, loss ${mean.toFixed(4)}`);

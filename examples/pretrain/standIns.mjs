@@ -1,13 +1,20 @@
 // What each stand-in is and how it is taught.
 import { Generator, gelu, headCrossEntropy, initialize, LayerNorm, Linear, linear, parameters, reshape } from '@peft/core';
-import { AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM } from '@peft/models';
-import { dataCollatorForLanguageModeling, dataCollatorForSeq2Seq, dataCollatorWithPadding } from '@peft/train';
+import { AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoModelForSpeechSeq2Seq } from '@peft/models';
+import {
+  dataCollatorForLanguageModeling,
+  dataCollatorForSeq2Seq,
+  dataCollatorForSpeechSeq2Seq,
+  dataCollatorWithPadding,
+} from '@peft/train';
 import { texts as pairTexts } from './pairs.mjs';
 import { lessons } from './sentences.mjs';
+import { clips, extractor, padded } from './speech.mjs';
 import { texts as tweetTexts } from './tweets.mjs';
 
-const trainable = (modules) => {
-  const all = modules.flatMap((module) => parameters(module));
+/** @param fixed a parameter that stays what it is */
+const trainable = (modules, fixed) => {
+  const all = modules.flatMap((module) => parameters(module)).filter((parameter) => parameter !== fixed);
   for (const parameter of all) parameter.trainable = true;
   return all;
 };
@@ -176,6 +183,92 @@ export const roberta = {
         const flat = labels.flatMap((row) => [...row, ...new Array(T - row.length).fill(-100)]);
         return headCrossEntropy(reshape(hidden, [-1, 64]), head, flat);
       },
+    };
+  },
+};
+
+const speechTokens = ['<|endoftext|>', '<|startoftranscript|>', '<|notimestamps|>'];
+
+/** Writes down what men say in short sentences. */
+export const whisper = {
+  name: 'espeak-whisper-0.3m',
+  examples: clips,
+  texts: ({ text }) => [text],
+  extractor,
+  tokenizer: {
+    specials: speechTokens,
+    size: 384,
+    prefixSpace: true,
+    processor: {
+      type: 'TemplateProcessing',
+      single: [
+        { SpecialToken: { id: '<|startoftranscript|>', type_id: 0 } },
+        { SpecialToken: { id: '<|notimestamps|>', type_id: 0 } },
+        { Sequence: { id: 'A', type_id: 0 } },
+        { SpecialToken: { id: '<|endoftext|>', type_id: 0 } },
+      ],
+      pair: [{ Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 1 } }],
+      special_tokens: Object.fromEntries(speechTokens.map((id, i) => [id, { id, ids: [i], tokens: [id] }])),
+    },
+    tokenizer_class: 'WhisperTokenizer',
+    add_prefix_space: true,
+    bos_token: '<|endoftext|>',
+    eos_token: '<|endoftext|>',
+    pad_token: '<|endoftext|>',
+    unk_token: '<|endoftext|>',
+  },
+  lr: 2e-3,
+  batch_size: 16,
+  steps: 2000,
+  async model(tokenizer) {
+    const model = await AutoModelForSpeechSeq2Seq.fromConfig({
+      model_type: 'whisper',
+      vocab_size: tokenizer.length,
+      num_mel_bins: extractor.feature_size,
+      d_model: 64,
+      encoder_layers: 3,
+      encoder_attention_heads: 4,
+      encoder_ffn_dim: 192,
+      decoder_layers: 2,
+      decoder_attention_heads: 4,
+      decoder_ffn_dim: 192,
+      init_std: 0.08,
+      max_source_positions: 75,
+      max_target_positions: 32,
+      pad_token_id: 0,
+      bos_token_id: 0,
+      eos_token_id: 0,
+      decoder_start_token_id: 1,
+      begin_suppress_tokens: null,
+    });
+    model.generation_config = {
+      pad_token_id: 0,
+      bos_token_id: 0,
+      eos_token_id: 0,
+      decoder_start_token_id: 1,
+      no_timestamps_token_id: 2,
+      is_multilingual: false,
+      max_length: 32,
+    };
+    return model;
+  },
+  training(model, tokenizer) {
+    const collate = dataCollatorForSpeechSeq2Seq(model.config);
+    const random = new Generator(2);
+    const frames = 2 * model.config.max_source_positions;
+    /** A clip that begins a little later, a few bands and a moment of it silent. */
+    const encode = ({ text, bands }) => {
+      const input_features = padded(bands, frames, random.integer(30));
+      const silence = input_features[0].at(-1);
+      const [band, moment] = [random.integer(40), random.integer(frames)];
+      for (const [m, values] of input_features.entries())
+        if (m >= band && m < band + 4) values.fill(silence);
+        else values.fill(silence, moment, moment + 6);
+      return { input_features, labels: tokenizer.encode(text) };
+    };
+    return {
+      parameters: trainable([model], model.model.encoder.embed_positions.weight),
+      loss: (batch) => model.forward({ ...collate(batch.map(encode)), return_logits: false }).loss,
     };
   },
 };
