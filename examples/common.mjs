@@ -41,9 +41,9 @@ export async function meanLoss(model, loader) {
 }
 
 /** So many batches of a loader, epoch after epoch. */
-export function* repeat(loader, count) {
+export async function* repeat(loader, count) {
   for (let step = 0; ; )
-    for (const batch of loader)
+    for await (const batch of loader)
       if (step++ < count) yield batch;
       else return;
 }
