@@ -19,17 +19,20 @@ const options = readOptions(
   --model <id>       another model, such as openai/whisper-tiny
   --language <name>  what is spoken, for models of many languages [en]
   --file <path>      speech to write down, WAV or FLAC [data/speech/jfk.flac]
-  --steps <n>        [60]`,
+  --steps <n>        [100]
+  --lr <rate>        [0.005; the guide's 0.001]`,
   {
     model: 'models/espeak-whisper-0.3m',
     guideModel: 'openai/whisper-large-v2',
     language: 'en',
     file: 'data/speech/jfk.flac',
-    steps: 60,
+    steps: 100,
     batch_size: 8,
-    lr: 3e-3,
+    lr: undefined,
   },
 );
+
+const learning_rate = Number(options.lr ?? (options.guide ? 1e-3 : 5e-3));
 
 await useEngine({ purpose: 'training' });
 manualSeed(0);
@@ -121,7 +124,7 @@ async function writeDown(subject, file) {
 
 async function trainByHand() {
   const loader = dataLoader(train, { batch_size: options.batch_size, shuffle: true, seed: 0, collate, dropLast: true });
-  const optimizer = adamW(model, { lr: options.lr });
+  const optimizer = adamW(model, { lr: learning_rate });
   const scheduler = linearSchedule(optimizer, { warmupSteps: 5, totalSteps: options.steps });
   model.train();
   for await (const { batch, update } of progress(repeat(loader, options.steps), { total: options.steps, label: 'train' })) {
@@ -135,7 +138,7 @@ async function trainByHand() {
 }
 
 async function trainByTrainer() {
-  const { steps: max_steps, lr: learning_rate, batch_size: per_device_train_batch_size } = options;
+  const { steps: max_steps, batch_size: per_device_train_batch_size } = options;
   const args = { max_steps, learning_rate, per_device_train_batch_size, warmup_steps: 5, seed: 0 };
   await new Trainer({ model, args, train_dataset: train, data_collator: collate }).train();
 }
