@@ -28,6 +28,7 @@ const all = [
   ['what was built, in plain Node', () => node(['--test', '--test-reporter=spec', 'test/dist.test.mjs', 'test/dist.test.cjs'])],
   ['pictures, also in a browser', () => node(['--test', '--test-reporter=spec', 'test/images.test.mjs'])],
   ['trainings that are killed', () => node(['--test', '--test-reporter=spec', 'test/killed.test.mjs'], { env: { PEFT_NATIVE: native } })],
+  ['WebGPU in Node', () => node(['--test', '--test-reporter=spec', 'test/webgpu.test.mjs'])],
   ['counts from config files', () => node(['--test', '--test-reporter=spec', 'test/count.test.mjs'])],
   ['examples of the READMEs', () => node(['--test', '--test-reporter=spec', 'test/readmes.test.mjs'])],
   ['the command', () => node(['--test', '--test-reporter=spec', 'test/cli.test.mjs'])],

@@ -20,7 +20,11 @@ export async function requirePackage(
     try {
       return { loaded: require(name), resolve: (file) => require.resolve(`${name}/${file}`) };
     } catch (error) {
-      const missing = (error as { code?: string }).code === 'MODULE_NOT_FOUND' && (error as Error).message.includes(`'${name}'`);
+      const { code } = error as { code?: string };
+      // Before 20.19 Node does not require what is ESM.
+      if (code === 'ERR_REQUIRE_ESM')
+        return { loaded: await import(pathToFileURL(require.resolve(name)).href), resolve: (file) => require.resolve(`${name}/${file}`) };
+      const missing = code === 'MODULE_NOT_FOUND' && (error as Error).message.includes(`'${name}'`);
       // What is installed but does not load says more than what is not there.
       if (!missing) problem ??= error as Error;
     }

@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { useNative } from './native/useNative';
+import { useNodeWebgpu } from './nodeWebgpu';
 import { whyNotGraphics } from './softwareGraphics';
 import { threadsOf, useWasm } from './wasm';
 import { registerWasmForms } from './wasmForms';
 
-/** `native` is TensorFlow's own library through tfjs-node or tfjs-node-gpu; the others are tfjs's backends of these names. */
+/** `native` is TensorFlow's own library through tfjs-node or tfjs-node-gpu, `webgpu` in Node is the package of that name; the others are tfjs's backends of these names. */
 export type EngineName = 'native' | 'wasm' | 'webgpu' | 'webgl' | 'cpu';
 
 export interface EngineOptions {
@@ -69,6 +70,7 @@ interface StartOptions {
 async function start(name: EngineName, { purpose, threads, load }: StartOptions): Promise<Started> {
   const loaded = await load?.();
   if (name === 'native') return useNative();
+  if (name === 'webgpu' && isNode && !loaded) return useNodeWebgpu();
   if (name === 'wasm' && isNode) return useWasm(threads ?? (purpose === 'training' ? undefined : 1));
   return useRegistered(name, loaded);
 }
