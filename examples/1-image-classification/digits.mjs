@@ -2,11 +2,10 @@
 //   node examples/1-image-classification/digits.mjs <folder of mnist 1.1.0>
 import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { encode } from 'fast-png';
 
-/** What a package of the workspace uses, and the workspace itself does not. */
-const from = (name, library) => createRequire(new URL(`../../packages/${name}/package.json`, import.meta.url))(library);
-const { encode } = from('models', 'fast-png');
-const { parquetWriteBuffer } = from('train', 'hyparquet-writer');
+// The tests of @peft/train use it, and nothing else here.
+const { parquetWriteBuffer } = createRequire(new URL('../../packages/train/package.json', import.meta.url))('hyparquet-writer');
 
 const images = [];
 const labels = [];

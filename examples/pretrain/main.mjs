@@ -1,5 +1,5 @@
 // Trains the small models that stand in for the guides' own, from nothing, with this library:
-//   node examples/pretrain/main.mjs <t5 | bloom | roberta | whisper> [--steps n] [--out folder]
+//   node examples/pretrain/main.mjs <t5 | bloom | roberta | whisper | segformer> [--steps n] [--out folder]
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -24,8 +24,11 @@ const take = async (count) => {
   while (taken.length < count) taken.push((await examples.next()).value);
   return taken;
 };
-await writeTokenizer(out, (await take(4000)).flatMap(standIn.texts), standIn.tokenizer);
-const tokenizer = await AutoTokenizer.fromPretrained(out);
+let tokenizer;
+if (standIn.tokenizer) {
+  await writeTokenizer(out, (await take(4000)).flatMap(standIn.texts), standIn.tokenizer);
+  tokenizer = await AutoTokenizer.fromPretrained(out);
+}
 const model = await standIn.model(tokenizer);
 initialize(model);
 const { loss, parameters } = standIn.training(model, tokenizer);
@@ -45,5 +48,5 @@ for await (const { batch, update } of progress(batches(), { total: steps, label:
   update({ loss: mean });
 }
 await model.savePretrained(out, { dtype: 'float16' });
-await standIn.extractor?.savePretrained(out);
+await standIn.processor?.savePretrained(out);
 console.log(`${join(out)}: ${steps} steps, loss ${mean.toFixed(4)}`);

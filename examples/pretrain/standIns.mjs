@@ -1,6 +1,13 @@
 // What each stand-in is and how it is taught.
-import { Generator, gelu, headCrossEntropy, initialize, LayerNorm, Linear, linear, parameters, reshape } from '@peft/core';
-import { AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoModelForSpeechSeq2Seq } from '@peft/models';
+import { Generator, gelu, headCrossEntropy, initialize, LayerNorm, Linear, linear, parameters, reshape, setTraining } from '@peft/core';
+import {
+  AutoModel,
+  AutoModelForCausalLM,
+  AutoModelForSemanticSegmentation,
+  AutoModelForSeq2SeqLM,
+  AutoModelForSpeechSeq2Seq,
+  imageProcessor,
+} from '@peft/models';
 import {
   dataCollatorForLanguageModeling,
   dataCollatorForSeq2Seq,
@@ -8,6 +15,7 @@ import {
   dataCollatorWithPadding,
 } from '@peft/train';
 import { texts as pairTexts } from './pairs.mjs';
+import { classes, streets } from './scenes.mjs';
 import { lessons } from './sentences.mjs';
 import { clips, extractor, padded } from './speech.mjs';
 import { texts as tweetTexts } from './tweets.mjs';
@@ -194,7 +202,7 @@ export const whisper = {
   name: 'espeak-whisper-0.3m',
   examples: clips,
   texts: ({ text }) => [text],
-  extractor,
+  processor: extractor,
   tokenizer: {
     specials: speechTokens,
     size: 384,
@@ -269,6 +277,56 @@ export const whisper = {
     return {
       parameters: trainable([model], model.model.encoder.embed_positions.weight),
       loss: (batch) => model.forward({ ...collate(batch.map(encode)), return_logits: false }).loss,
+    };
+  },
+};
+
+/** What the scenes' classes are together. */
+const kinds = {
+  sky: ['sky'],
+  ground: ['road', 'pavement'],
+  buildings: ['building', 'fence'],
+  plants: ['tree'],
+  posts: ['pole', 'sign'],
+  vehicles: ['car'],
+  people: ['pedestrian', 'bicyclist'],
+};
+
+const frames = imageProcessor({ size: { height: 96, width: 128 } }, 'segformer');
+
+/** Tells seven kinds of things in streets by day. */
+export const segformer = {
+  name: 'streets-segformer-0.3m',
+  examples: (seed) => streets(seed, 'day'),
+  lr: 3e-3,
+  batch_size: 4,
+  steps: 1000,
+  processor: frames,
+  model: () =>
+    AutoModelForSemanticSegmentation.fromConfig({
+      model_type: 'segformer',
+      id2label: { ...Object.keys(kinds) },
+      hidden_sizes: [16, 32, 64, 96],
+      depths: [1, 1, 1, 1],
+      num_attention_heads: [1, 2, 4, 6],
+      mlp_ratios: [2, 2, 2, 2],
+      decoder_hidden_size: 64,
+      drop_path_rate: 0,
+      classifier_dropout_prob: 0,
+    }),
+  training(model) {
+    const kindOf = classes.map((name) => Object.values(kinds).findIndex((names) => names.includes(name)));
+    const coarse = ({ segmentation_map: map }) => ({ ...map, data: map.data.map((number) => kindOf[number]) });
+    setTraining(model, true);
+    return {
+      parameters: trainable([model]),
+      loss: (batch) =>
+        model.forward(
+          frames(
+            batch.map(({ image }) => image),
+            { segmentation_maps: batch.map(coarse) },
+          ),
+        ).loss,
     };
   },
 };
