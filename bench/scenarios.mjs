@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { initialize, manualSeed } from '@peft/core';
+import { getPeftModel, initialize, manualSeed } from '@peft/core';
 import { useEngine } from '@peft/core/engine';
+import { loraConfig } from '@peft/lora';
 import * as models from '@peft/models';
 import { cache } from './lib/environment.mjs';
 import { longTail } from './lib/longTail.mjs';
@@ -29,6 +30,9 @@ const step = (what, shape, options = {}) => ({
 });
 const fresh = (what, shape, kind, job) => ({ what, shape, kind, job, fresh: true, unit: 's', measure: ({ wall }) => wall / 1000 });
 const memory = (what, shape, kind, job) => ({ ...fresh(what, shape, kind, job), unit: 'MB', measure: ({ peakMb }) => peakMb });
+/** A mixed batch: eight rows by eight of a hundred adapters. */
+const mixed = (shape) => ({ adapters: 100, rows: [3, 14, 15, 92, 65, 35, 89, 79], batch: { input_ids: ids(shape, 8, 32) } });
+const adapters = (what, kind, job) => ({ what, shape: 'llama', kind, unit: 'ms', measure: ms, job });
 const generation = (shape) => ({ prompt: ids(shape, 1, 32)[0], tokens: 32 });
 
 /** Each compares one number of ours with Python PEFT's; smaller is better. */
@@ -72,13 +76,18 @@ export const scenarios = {
   'prompt-step': step('a prompt-tuning step, a Llama of width 512', 'llama', { method: 'prompt-tuning' }),
   'rank-64-step': step('a LoRA step of rank 64, a Llama of width 512', 'llama', { rank: 64 }),
   'batch-16-step': step('a LoRA step, a Llama of width 512, 16×128 tokens', 'llama', { batch: batch('llama', 16) }),
+  'adapter-load': adapters('loading an adapter from a folder onto a Llama of width 512', 'adapter-load', () => adapterFolder('llama')),
+  'adapter-switch': adapters('switching between two adapters', 'adapter-switch', () => adapterFolder('llama')),
+  'adapter-merge': adapters('merging an adapter', 'adapter-merge', () => adapterFolder('llama')),
+  'mixed-batch': adapters('a pass over 8×32 tokens, a row each by eight of a hundred adapters', 'mixed-batch', mixed('llama')),
+  'memory-adapters': memory('peak memory of the same', 'llama', 'memory-adapters', mixed('llama')),
   'length-512-step': step('a LoRA step, a Llama of width 512, 1×512 tokens', 'llama', { batch: batch('llama', 1, 512) }),
 };
 
 /** What both sides are told: where the model is, and the scenario's own settings. */
 export async function jobOf({ shape, job }) {
   const { auto, task_type, lora } = shapes[shape];
-  return { folder: await modelFolder(shape), auto, task_type, lora, ...(typeof job === 'function' ? job() : job) };
+  return { folder: await modelFolder(shape), auto, task_type, lora, ...(typeof job === 'function' ? await job() : job) };
 }
 
 /** A model of random values, made once and read by both sides. */
@@ -94,4 +103,15 @@ async function modelFolder(shape) {
   await model.savePretrained(folder);
   writeFileSync(join(folder, 'ready'), '');
   return folder;
+}
+
+/** An adapter for it whose every value is random. */
+async function adapterFolder(shape) {
+  const { auto, task_type, lora } = shapes[shape];
+  const adapter = join(cache, 'bench', `${shape}-adapter`);
+  if (existsSync(adapter)) return { adapter };
+  const base = await models[auto].fromPretrained(await modelFolder(shape));
+  const model = getPeftModel(base, loraConfig({ task_type, r: 8, lora_alpha: 16, init_lora_weights: false, ...lora }));
+  await model.savePretrained(adapter);
+  return { adapter };
 }

@@ -40,6 +40,19 @@ async function trainer() {
   };
 }
 
+/** A function that computes a mixed batch by a model of many adapters, and gives a logit. */
+async function crowded() {
+  const model = (await adapted()).eval();
+  for (let i = 0; i < job.adapters; i++) model.addAdapter(`a${i}`, model.peftConfig.default);
+  const adapter_names = job.rows.map((i) => `a${i}`);
+  return async () => {
+    const logits = tf.tidy(() => model.forward({ ...job.batch, adapter_names }).logits);
+    const [value] = await logits.data();
+    logits.dispose();
+    return value;
+  };
+}
+
 const kinds = {
   async step() {
     const step = await trainer();
@@ -66,6 +79,49 @@ const kinds = {
       const [ids] = await model.generate({ input_ids: [job.prompt], max_new_tokens: job.tokens, do_sample: false, eos_token_id: null });
       return { ms: (performance.now() - started) / job.tokens, check: ids.slice(job.prompt.length) };
     };
+  },
+  async 'adapter-load'() {
+    const model = await adapted();
+    return async () => {
+      const started = performance.now();
+      await model.loadAdapter(job.adapter, 'other');
+      const ms = performance.now() - started;
+      model.deleteAdapter('other');
+      return { ms };
+    };
+  },
+  async 'adapter-switch'() {
+    const model = await adapted();
+    await model.loadAdapter(job.adapter, 'other');
+    return () => {
+      const started = performance.now();
+      model.setAdapter('other');
+      model.setAdapter('default');
+      return { ms: (performance.now() - started) / 2 };
+    };
+  },
+  async 'adapter-merge'() {
+    const model = await adapted();
+    await model.loadAdapter(job.adapter, 'other');
+    model.setAdapter('other');
+    return () => {
+      const started = performance.now();
+      model.mergeAdapter();
+      const ms = performance.now() - started;
+      model.unmergeAdapter();
+      return { ms };
+    };
+  },
+  async 'mixed-batch'() {
+    const request = await crowded();
+    return async () => {
+      const started = performance.now();
+      const check = await request();
+      return { ms: performance.now() - started, check };
+    };
+  },
+  async 'memory-adapters'() {
+    answer({ check: await (await crowded())(), peakMb: peakMb() });
   },
   async 'cold-token'() {
     const model = (await adapted()).eval();

@@ -98,6 +98,72 @@ def decode():
     return sample
 
 
+def adapter_load():
+    model = adapted()
+
+    def sample():
+        ms, _ = timed(lambda: model.load_adapter(job['adapter'], 'other'))
+        model.delete_adapter('other')
+        return {'ms': ms}
+
+    return sample
+
+
+def with_other():
+    model = adapted()
+    model.load_adapter(job['adapter'], 'other')
+    return model
+
+
+def adapter_switch():
+    model = with_other()
+
+    def sample():
+        ms, _ = timed(lambda: (model.set_adapter('other'), model.set_adapter('default')))
+        return {'ms': ms / 2}
+
+    return sample
+
+
+def adapter_merge():
+    model = with_other()
+    model.set_adapter('other')
+
+    def sample():
+        ms, _ = timed(model.merge_adapter)
+        model.unmerge_adapter()
+        return {'ms': ms}
+
+    return sample
+
+
+def crowded():
+    model = adapted().eval()
+    for i in range(job['adapters']):
+        model.add_adapter(f'a{i}', model.peft_config['default'])
+    names, batch = [f'a{i}' for i in job['rows']], tensors(job['batch'])
+
+    def request():
+        with torch.no_grad():
+            return model(**batch, adapter_names=names).logits[0, 0, 0].item()
+
+    return request
+
+
+def mixed_batch():
+    request = crowded()
+
+    def sample():
+        ms, check = timed(request)
+        return {'ms': ms, 'check': check}
+
+    return sample
+
+
+def memory_adapters():
+    answer({'check': crowded()(), 'peakMb': peak_mb()})
+
+
 def cold_token():
     [token] = generate(adapted().eval(), 1)
     answer({'check': token, 'peakMb': peak_mb()})
