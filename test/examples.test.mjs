@@ -21,6 +21,7 @@ const guides = {
   '2-prefix-tuning': ['financial_phrasebank', '--model', 'models/phrases-t5-0.3m', '--rows', '200', '--epochs', '1'],
   '3-prompt-tuning': ['twitter_complaints', '--model', 'models/tweets-bloom-0.3m', '--epochs', '1'],
   '4-semantic-segmentation': ['camvid', '--model', 'models/streets-segformer-0.3m', '--epochs', '1'],
+  '5-p-tuning': ['mrpc', '--model', 'models/pairs-roberta-0.3m', '--rows', '64', '--epochs', '1'],
 };
 
 const run = (name, options) =>

@@ -1,11 +1,11 @@
 // Trains the small models that stand in for the guides' own, from nothing, with this library:
-//   node examples/pretrain/main.mjs <t5 | bloom | roberta | whisper | segformer> [--steps n] [--out folder]
+//   node examples/pretrain/main.mjs <t5 | bloom | roberta | comparing | whisper | segformer> [--steps n] [--out folder]
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { initialize, manualSeed } from '@peft/core';
 import { useEngine } from '@peft/core/engine';
-import { AutoTokenizer } from '@peft/models';
+import { AutoModel, AutoTokenizer } from '@peft/models';
 import { adamW, cosineSchedule, progress } from '@peft/train';
 import * as standIns from './standIns.mjs';
 import { writeTokenizer } from './tokenizer.mjs';
@@ -17,8 +17,9 @@ const steps = Number(values.steps ?? standIn.steps);
 const out = values.out ?? fileURLToPath(new URL(`../../models/${standIn.name}`, import.meta.url));
 
 await useEngine({ purpose: 'training' });
-manualSeed(1);
-const examples = standIn.examples(1);
+const { seed = 1, from } = standIn;
+manualSeed(seed);
+const examples = standIn.examples(seed);
 const take = async (count) => {
   const taken = [];
   while (taken.length < count) taken.push((await examples.next()).value);
@@ -26,11 +27,12 @@ const take = async (count) => {
 };
 let tokenizer;
 if (standIn.tokenizer) {
-  await writeTokenizer(out, (await take(4000)).flatMap(standIn.texts), standIn.tokenizer);
+  if (!from) await writeTokenizer(out, (await take(4000)).flatMap(standIn.texts), standIn.tokenizer);
   tokenizer = await AutoTokenizer.fromPretrained(out);
 }
-const model = await standIn.model(tokenizer);
-initialize(model);
+// What a model learns next begins with what it has learnt.
+const model = from ? await AutoModel.fromPretrained(out) : await standIn.model(tokenizer);
+if (!from) initialize(model);
 const { loss, parameters } = standIn.training(model, tokenizer);
 const optimizer = adamW(parameters, { lr: standIn.lr, betas: standIn.betas, weight_decay: 0.01 });
 const scheduler = cosineSchedule(optimizer, { warmupSteps: 100, totalSteps: steps });

@@ -1,4 +1,5 @@
-// Made-up pairs of sentences in the form of MRPC: both tell the same in other words, or one of the facts differs. All comes of a seed.
+// Made-up pairs of sentences in the form of MRPC: both tell the same in other words, or one denies what the other one says, or one
+// of the facts differs. All comes of a seed.
 import { Generator } from '@peft/core';
 
 const kinds = [
@@ -89,38 +90,54 @@ const stories = [
   },
 ];
 
+const denials = ['It is not true', 'Nobody believes this', 'They deny it'];
 const upper = (text) => text[0].toUpperCase() + text.slice(1);
 
-/** Two sentences: `{ sentence1, sentence2, label }`, where the label 1 means that they tell the same. */
-function pair(random, share) {
+/**
+ * Two sentences: `{ sentence1, sentence2, label }`, where the label 1 means that they tell the same.
+ * @param same the share of those that do @param alike of those told in the same words @param denied of denials among the others
+ */
+function pair(random, { same, alike, denied }) {
   const pick = (list) => list[random.integer(list.length)];
   const story = pick(stories);
   const facts = story.facts(pick);
-  const [first, second] = random.permutation(story.ways.length);
-  const isSame = random.next() < share;
+  const [first, other] = random.permutation(story.ways.length);
+  const second = random.next() < alike ? first : other;
+  const isSame = random.next() < same;
+  const denies = !isSame && random.next() < denied;
   const changed = pick(Object.keys(story.other));
-  const told = isSame ? facts : { ...facts, [changed]: story.other[changed](facts, pick) };
-  return { sentence1: story.ways[first](facts), sentence2: story.ways[second](told), label: Number(isSame) };
+  const told = isSame || denies ? facts : { ...facts, [changed]: story.other[changed](facts, pick) };
+  const both = [story.ways[first](facts), story.ways[second](told)];
+  if (denies) {
+    const one = random.integer(2);
+    both[one] = `${pick(denials)}: ${both[one]}`;
+  }
+  return { sentence1: both[0], sentence2: both[1], label: Number(isSame) };
 }
 
 /** Pairs for the task, two thirds of them equivalent as in MRPC. */
 export function pairs(count, seed) {
   const random = new Generator(seed);
-  return Array.from({ length: count }, () => pair(random, 0.67));
+  return Array.from({ length: count }, () => pair(random, { same: 0.67, alike: 0, denied: 0.6 }));
 }
 
 /**
  * What the stand-in is pretrained on: texts whose first word tells how two sentences go together, `{ text, pair }`, for words to be
  * guessed in. The classes of the task are none of those words.
  */
-export function* texts(seed) {
+export const texts = (seed) => told(seed, { same: 0.5, alike: 0, denied: 0 });
+
+/** The same with denials, and with sentences in the same words, where what differs is found more easily. */
+export const comparisons = (seed) => told(seed, { same: 0.5, alike: 0.5, denied: 0.6 });
+
+function* told(seed, shares) {
   const random = new Generator(seed);
   const words = [
     ['But', 'Otherwise', 'Elsewhere'],
     ['Again', 'Likewise', 'Indeed'],
   ];
   for (;;) {
-    const { sentence1, sentence2, label } = pair(random, 0.5);
+    const { sentence1, sentence2, label } = pair(random, shares);
     yield { text: `${words[label][random.integer(3)]}: ${sentence1}`, pair: sentence2 };
   }
 }

@@ -1,5 +1,17 @@
 // What each stand-in is and how it is taught.
-import { Generator, gelu, headCrossEntropy, initialize, LayerNorm, Linear, linear, parameters, reshape, setTraining } from '@peft/core';
+import {
+  add,
+  Generator,
+  gelu,
+  headCrossEntropy,
+  initialize,
+  LayerNorm,
+  Linear,
+  linear,
+  parameters,
+  reshape,
+  setTraining,
+} from '@peft/core';
 import {
   AutoModel,
   AutoModelForCausalLM,
@@ -14,7 +26,7 @@ import {
   dataCollatorForSpeechSeq2Seq,
   dataCollatorWithPadding,
 } from '@peft/train';
-import { texts as pairTexts } from './pairs.mjs';
+import { comparisons, texts as pairTexts } from './pairs.mjs';
 import { classes, streets } from './scenes.mjs';
 import { lessons } from './sentences.mjs';
 import { clips, extractor, padded } from './speech.mjs';
@@ -122,7 +134,7 @@ export const bloom = {
   },
 };
 
-/** Guesses words in two sentences and in what stands before them. */
+/** Guesses words in two sentences. */
 export const roberta = {
   name: 'pairs-roberta-0.3m',
   examples: pairTexts,
@@ -161,39 +173,69 @@ export const roberta = {
       pad_token_id: 1,
       eos_token_id: 2,
     }),
+  training: (model, tokenizer) =>
+    // The first word is asked for in every other text.
+    guessing(model, tokenizer, (random) => (place) => random.next() < (place === 1 ? 0.5 : 0.15), [() => true]),
+};
+
+/** What `roberta` learns next: by the first word, how the two sentences go together. */
+export const comparing = {
+  ...roberta,
+  from: roberta.name,
+  seed: 3,
+  examples: comparisons,
+  lr: 1.5e-3,
+  betas: [0.9, 0.98],
+  batch_size: 48,
+  steps: 1200,
   training(model, tokenizer) {
-    const collate = dataCollatorWithPadding(tokenizer);
-    const random = new Generator(2);
-    const mask = tokenizer.encode('<mask>', { add_special_tokens: false })[0];
-    // Nothing here goes through it.
-    model.pooler = null;
-    // RoBERTa's head for guessing words, without its bias; it is not kept.
-    const dense = new Linear(64, 64);
-    const norm = new LayerNorm(64);
-    for (const module of [dense, norm]) initialize(module);
-    const encode = ({ text, pair }) => {
-      const { input_ids } = tokenizer([text], { text_pair: [pair] });
-      const [ids] = input_ids;
-      // The first word, which tells how the sentences go together, is asked for in every other text.
-      const asked = ids.map((id, i) => id > 3 && random.next() < (i === 1 ? 0.5 : 0.15));
-      return { input_ids: ids.map((id, i) => (asked[i] ? mask : id)), labels: ids.map((id, i) => (asked[i] ? id : -100)) };
-    };
-    const head = { forward: (x) => linear(norm.forward(gelu(dense.forward(x))), model.embeddings.word_embeddings.weight) };
-    return {
-      parameters: trainable([model, dense, norm]),
-      loss(batch) {
-        const { labels, ...inputs } = collate(batch.map(encode));
-        const T = inputs.input_ids[0].length;
-        // Texts stand at any place, so that all positions are learnt.
-        const from = 2 + random.integer(128 - T);
-        const position_ids = inputs.input_ids.map((row) => row.map((_, i) => from + i));
-        const { hidden } = model.run({ ...inputs, position_ids });
-        const flat = labels.flatMap((row) => [...row, ...new Array(T - row.length).fill(-100)]);
-        return headCrossEntropy(reshape(hidden, [-1, 64]), head, flat);
-      },
-    };
+    const isFirst = (place) => place === 1;
+    const isOther = (place) => place > 1;
+    // Asked for is either that word, with all others to be seen, or some of the others; both weigh the same.
+    const ask = (random) => (random.next() < 0.5 ? isFirst : (place) => isOther(place) && random.next() < 0.15);
+    return guessing(model, tokenizer, ask, [isFirst, isOther]);
   },
 };
+
+/**
+ * Words are hidden, and guessed.
+ * @param ask tells of a text which places to ask for @param parts places whose losses are added up
+ */
+function guessing(model, tokenizer, ask, parts) {
+  // Nothing here goes through it.
+  model.pooler = null;
+  const collate = dataCollatorWithPadding(tokenizer);
+  const random = new Generator(2);
+  const mask = tokenizer.encode('<mask>', { add_special_tokens: false })[0];
+  // RoBERTa's head for guessing words, without its bias; it is not kept.
+  const dense = new Linear(64, 64);
+  const norm = new LayerNorm(64);
+  for (const module of [dense, norm]) initialize(module);
+  const encode = ({ text, pair }) => {
+    const [ids] = tokenizer([text], { text_pair: [pair] }).input_ids;
+    const isAsked = ask(random);
+    const asked = ids.map((id, place) => id > 3 && isAsked(place));
+    return { input_ids: ids.map((id, i) => (asked[i] ? mask : id)), labels: ids.map((id, i) => (asked[i] ? id : -100)) };
+  };
+  const head = { forward: (x) => linear(norm.forward(gelu(dense.forward(x))), model.embeddings.word_embeddings.weight) };
+  return {
+    parameters: trainable([model, dense, norm]),
+    loss(batch) {
+      const { labels, ...inputs } = collate(batch.map(encode));
+      const T = inputs.input_ids[0].length;
+      // Texts stand at any place, so that all positions are learnt.
+      const from = 2 + random.integer(128 - T);
+      const position_ids = inputs.input_ids.map((row) => row.map((_, i) => from + i));
+      const hidden = reshape(model.run({ ...inputs, position_ids }).hidden, [-1, 64]);
+      const flat = labels.flatMap((row) => [...row, ...new Array(T - row.length).fill(-100)]);
+      const losses = parts.map((isPart) => {
+        const asked = flat.map((id, i) => (isPart(i % T) ? id : -100));
+        return headCrossEntropy(hidden, head, asked);
+      });
+      return losses.reduce((sum, loss) => add(sum, loss));
+    },
+  };
+}
 
 const speechTokens = ['<|endoftext|>', '<|startoftranscript|>', '<|notimestamps|>'];
 
