@@ -10,6 +10,7 @@ import { root } from '../scripts/workspace.mjs';
 const short = {
   '1-image-classification': ['--epochs', '3'],
   '2-prefix-tuning': ['--epochs', '3'],
+  '3-prompt-tuning': ['--epochs', '10'],
   '4-semantic-segmentation': ['--epochs', '1'],
   '6-speech-recognition': ['--steps', '60'],
   '7-merging': ['--steps', '25'],

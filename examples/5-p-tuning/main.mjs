@@ -34,7 +34,7 @@ const options = readOptions(
 await useEngine({ purpose: 'training' });
 manualSeed(0);
 const tokenizer = await AutoTokenizer.fromPretrained(options.model);
-const [train, test] = await (options.guide ? mrpc(options.guide) : [pairs(480, 7), pairs(160, 8)]);
+const [train, test] = await (options.guide ? mrpc(options.guide) : [pairs(480, 7), pairs(120, 8)]);
 const num_virtual_tokens = 20;
 const max_length = tokenizer.model_max_length - num_virtual_tokens;
 function encode({ sentence1, sentence2, label }) {
