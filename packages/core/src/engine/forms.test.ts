@@ -139,6 +139,17 @@ describe.each([
     if (engine === 'native') expect([...used]).not.toEqual([]);
   });
 
+  it.skipIf(!isThere)('a long generation needs more constants than are kept', () => {
+    tf.tidy(() => {
+      const length = 600;
+      const cache = tf.zeros<tf.Rank.R4>([1, 1, length, 2]);
+      const [x, zero, one] = [tf.tensor2d([[1, 2]]), tf.zeros<tf.Rank.R2>([1, 2]), tf.ones<tf.Rank.R2>([1, 2])];
+      for (let position = 0; position < length; position++)
+        tf.tidy(() => void writePositions(cache, tf.reshape(rotary(x, zero, one, 1), [1, 1, 1, 2]), position));
+      expect([...cache.dataSync()]).toEqual(Array.from({ length: 2 * length }, (_, i) => 2 - (i % 2)));
+    });
+  });
+
   it.skipIf(!isThere)('a cache is changed in place', () => {
     tf.tidy(() => {
       const cache = tf.zeros<tf.Rank.R4>([1, 2, 3, 2]);

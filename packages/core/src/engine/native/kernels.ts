@@ -58,15 +58,14 @@ export function nativeKernels(backend: NodeBackend) {
     return out.id;
   };
   const constant = (key: string, make: () => Handle): Handle => {
-    let handle = constants.get(key);
-    if (handle === undefined) {
-      handle = make();
-      constants.set(key, handle);
-      if (constants.size > KEPT) {
-        const [oldest, stale] = constants.entries().next().value as [string, Handle];
-        binding.deleteTensor(stale);
-        constants.delete(oldest);
-      }
+    const handle = constants.get(key) ?? make();
+    // The first is the one that was used longest ago, so that no operation loses one of its own inputs.
+    constants.delete(key);
+    constants.set(key, handle);
+    if (constants.size > KEPT) {
+      const [oldest, stale] = constants.entries().next().value as [string, Handle];
+      binding.deleteTensor(stale);
+      constants.delete(oldest);
     }
     return handle;
   };
