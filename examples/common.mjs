@@ -1,5 +1,6 @@
 // What the guides' programs share: their options, the loss of a data set, repeated batches, and the judgement at their ends.
 import { parseArgs } from 'node:util';
+import { perplexity } from '@peft/train';
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
@@ -38,6 +39,29 @@ export async function meanLoss(model, loader) {
   }
   if (orth_reg_weight) settings.orth_reg_weight = orth_reg_weight;
   return total / rows;
+}
+
+/**
+ * Tells at the end of each epoch the losses of training and of held-out batches.
+ * @returns `losses`, those of held-out batches so far; `report`, which is given the mean loss of training; `callback`, which
+ * does it for the Trainer
+ */
+export function epochLosses(model, evalLoader) {
+  const losses = [];
+  const report = async (trainLoss) => {
+    const evalLoss = await meanLoss(model, evalLoader);
+    losses.push(evalLoss);
+    const told = Object.entries({ train: trainLoss, eval: evalLoss }).map(
+      ([what, loss]) => `${what} loss ${loss.toFixed(4)}, perplexity ${perplexity(loss).toFixed(2)}`,
+    );
+    console.log(`epoch ${losses.length}  ${told.join('   ')}`);
+  };
+  let seen = 0;
+  const onEpochEnd = async ({ state }) => {
+    await report((state.total_loss - seen) / state.batches_per_epoch);
+    seen = state.total_loss;
+  };
+  return { losses, report, callback: { onEpochEnd } };
 }
 
 /** So many batches of a loader, epoch after epoch. */

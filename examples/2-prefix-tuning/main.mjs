@@ -5,9 +5,9 @@ import { getPeftModel, manualSeed, PeftModel } from '@peft/core';
 import { useEngine } from '@peft/core/engine';
 import { AutoModelForSeq2SeqLM, AutoTokenizer } from '@peft/models';
 import { prefixTuning, prefixTuningConfig } from '@peft/prefix';
-import { accuracy, adamW, dataCollatorForSeq2Seq, dataLoader, linearSchedule, perplexity, progress, Trainer } from '@peft/train';
+import { accuracy, adamW, dataCollatorForSeq2Seq, dataLoader, linearSchedule, progress, Trainer } from '@peft/train';
 import { loadDataset, trainTestSplit } from '@peft/train/data';
-import { expect, meanLoss, percent, readOptions, shareOfCommonest } from '../common.mjs';
+import { epochLosses, expect, percent, readOptions, shareOfCommonest } from '../common.mjs';
 import { sentences } from '../pretrain/sentences.mjs';
 
 const options = readOptions(
@@ -55,16 +55,7 @@ const measure = async (model) => accuracy(await answers(model, evalLoader), real
 
 const before = await measure(base);
 console.log(`before   accuracy ${percent(before)}, by always saying the commonest word ${percent(commonest)}`);
-const losses = [];
-/** Tells how an epoch ended. */
-async function report(trainLoss) {
-  const evalLoss = await meanLoss(model, evalLoader);
-  losses.push(evalLoss);
-  const told = Object.entries({ train: trainLoss, eval: evalLoss }).map(
-    ([what, loss]) => `${what} loss ${loss.toFixed(4)}, perplexity ${perplexity(loss).toFixed(2)}`,
-  );
-  console.log(`epoch ${losses.length}  ${told.join('   ')}`);
-}
+const { losses, report, callback } = epochLosses(model, evalLoader);
 await (options.trainer ? trainByTrainer : trainByHand)();
 console.log(`after    accuracy ${percent(await measure(model))}`);
 
@@ -104,12 +95,7 @@ async function trainByHand() {
 
 async function trainByTrainer() {
   const args = { num_train_epochs: options.epochs, learning_rate: 1e-2, per_device_train_batch_size: 16, weight_decay: 0.01, seed: 0 };
-  let seen = 0;
-  const onEpochEnd = async ({ state }) => {
-    await report((state.total_loss - seen) / state.batches_per_epoch);
-    seen = state.total_loss;
-  };
-  await new Trainer({ model, args, train_dataset: train, data_collator: collate, callbacks: [{ onEpochEnd }] }).train();
+  await new Trainer({ model, args, train_dataset: train, data_collator: collate, callbacks: [callback] }).train();
 }
 
 /** The guide's data: lines of a sentence, @ and a word, in latin-1, one of them damaged. */

@@ -12,12 +12,11 @@ import {
   dataCollatorWithPadding,
   dataLoader,
   linearSchedule,
-  perplexity,
   progress,
   Trainer,
 } from '@peft/train';
 import { loadDataset, trainTestSplit } from '@peft/train/data';
-import { expect, meanLoss, percent, readOptions, shareOfCommonest } from '../common.mjs';
+import { epochLosses, expect, percent, readOptions, shareOfCommonest } from '../common.mjs';
 import { tweets as madeUp } from '../pretrain/tweets.mjs';
 
 const options = readOptions(
@@ -78,16 +77,7 @@ const commonest = shareOfCommonest(real);
 const before = await measure(base);
 console.log(`before   accuracy ${percent(before)}, by always saying the commonest label ${percent(commonest)}`);
 console.log(`         ${tweet}\n         ${(await labels(base, [tweet]))[0]}`);
-const losses = [];
-/** Tells how an epoch ended. */
-async function report(trainLoss) {
-  const evalLoss = await meanLoss(model, evalLoader);
-  losses.push(evalLoss);
-  const told = Object.entries({ train: trainLoss, eval: evalLoss }).map(
-    ([what, loss]) => `${what} loss ${loss.toFixed(4)}, perplexity ${perplexity(loss).toFixed(2)}`,
-  );
-  console.log(`epoch ${losses.length}  ${told.join('   ')}`);
-}
+const { losses, report, callback } = epochLosses(model, evalLoader);
 await (options.trainer ? trainByTrainer : trainByHand)();
 
 await model.savePretrained('out/prompt-tuning');
@@ -125,10 +115,5 @@ async function trainByHand() {
 
 async function trainByTrainer() {
   const args = { num_train_epochs: options.epochs, learning_rate: 3e-2, per_device_train_batch_size: 8, weight_decay: 0.01, seed: 0 };
-  let seen = 0;
-  const onEpochEnd = async ({ state }) => {
-    await report((state.total_loss - seen) / state.batches_per_epoch);
-    seen = state.total_loss;
-  };
-  await new Trainer({ model, args, train_dataset: train, data_collator: collate, callbacks: [{ onEpochEnd }] }).train();
+  await new Trainer({ model, args, train_dataset: train, data_collator: collate, callbacks: [callback] }).train();
 }
