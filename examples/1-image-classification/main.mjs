@@ -8,7 +8,7 @@ import { readImage } from '@peft/models/images';
 import { accuracy, adamW, argMax, dataLoader, linearSchedule, progress, Trainer } from '@peft/train';
 import { imageFolder, loadDataset, trainTestSplit } from '@peft/train/data';
 import * as tf from '@tensorflow/tfjs-core';
-import { expect, readOptions } from '../common.mjs';
+import { expect, percent, readOptions } from '../common.mjs';
 
 const options = readOptions(
   `node examples/1-image-classification/main.mjs [options]
@@ -58,7 +58,6 @@ async function evaluate(model) {
   }
   return { predicted, real, accuracy: accuracy(predicted, real) };
 }
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const report = (when, { accuracy }) => console.log(`${when.padEnd(9)}accuracy ${percent(accuracy)}`);
 const before = await evaluate(base);
 report('before', before);
