@@ -14,6 +14,7 @@ export {
 export { folderSink, memorySink, openSink, type Sink, type SinkLocation } from './files/sink';
 export { folder, type Location, type MemoryFiles, memory, openSource, type Source } from './files/source';
 export { readTorch } from './files/torchFile';
+export { valuesOf } from './files/valuesOf';
 export { BatchNorm2d } from './layers/BatchNorm2d';
 export { Conv1D } from './layers/Conv1D';
 export { Conv2d, type Conv2dLayerOptions } from './layers/Conv2d';

@@ -11,6 +11,8 @@ import {
   type Parameter,
   readJson,
   type Source,
+  type StoredTensor,
+  valuesOf,
   warn,
 } from '@peft/core';
 import { normalizeConfig } from './config';
@@ -102,8 +104,9 @@ async function loadWeights(model: PretrainedModel<never>, checkpoint: Checkpoint
       `the weights in ${where} do not fit this model: ${wrong.join('; ')}. ignore_mismatched_sizes: true initialises what does not fit`,
     );
   for (const [parameter, key] of todo) {
-    const values = await (checkpoint.get(key) as { data(): Promise<Float32Array | Int32Array> }).data();
-    parameter.set(values instanceof Float32Array ? values : Float32Array.from(values));
+    const values = await valuesOf(checkpoint.get(key) as StoredTensor);
+    parameter.assign(values);
+    values.dispose();
   }
   for (const name of missing) (names.get(name) as Parameter).initialize();
   if (misfits.length > 0) warn(`weights in ${where} do not fit: ${misfits.join('; ')}. Initialised anew, to be trained before use`);

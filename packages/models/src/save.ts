@@ -44,14 +44,17 @@ export async function saveModel(
   const { qkv_bias: _, qk_norm: __, ...config } = model.config as Record<string, unknown>;
   await sink.write('config.json', writePythonJson({ ...config, architectures: [model.auto_mapping.base_model_class], dtype }));
   if (Object.keys(model.generation_config).length > 0) await sink.write('generation_config.json', writePythonJson(model.generation_config));
-  if (shards.length === 1) return sink.write('model.safetensors', writeSafetensors(shards[0] as Record<string, TensorToWrite>));
+  if (shards.length === 1) return sink.write('model.safetensors', toBytes(shards[0] as Record<string, TensorToWrite>));
   const weight_map: Record<string, string> = {};
   for (const [i, shard] of shards.entries()) {
     const file = `model-${pad(i + 1)}-of-${pad(shards.length)}.safetensors`;
     for (const name of Object.keys(shard)) weight_map[name] = file;
-    await sink.write(file, writeSafetensors(shard));
+    await sink.write(file, toBytes(shard));
   }
   await sink.write('model.safetensors.index.json', writePythonJson({ metadata: { total_size: total }, weight_map }));
 }
+
+/** With the values where engines can use them without a copy. */
+const toBytes = (tensors: Record<string, TensorToWrite>) => writeSafetensors(tensors, undefined, 64);
 
 const pad = (n: number) => String(n).padStart(5, '0');

@@ -35,6 +35,10 @@ const written = (T: number) => {
   const [cache, x] = [four(2, 3, 8, 4), four(2, 3, T, 4)];
   return () => writePositions(tf.clone(tf.add(cache, 0)) as tf.Tensor4D, x, 5);
 };
+const ranked = (rows: number) => {
+  const [base, x, A, B] = [tensor([rows, 4]), tensor([rows, 5]), weights(2, 5), weights(4, 2)];
+  return () => tf.concat([lowRank(base, x, A, B, 0.7), lowRank(base, x, A, B, 1)]);
+};
 const normed = (rows: number) => {
   const [x, weight, bias] = [tensor([rows, 12]), weights(12), weights(12)];
   return () => tf.concat([layerNorm(x, weight, bias), rmsNorm(x, weight), rmsNorm(x, weight, 1e-6, 1)]);
@@ -69,10 +73,12 @@ const cases: Record<string, () => () => tf.Tensor> = {
     const [x, weight, bias] = [tensor([3, 5]), weights(5, 4), weights(4)];
     return () => linearTransposed(x, weight, bias);
   },
-  lowRank: () => {
-    const [base, x, A, B] = [tensor([3, 4]), tensor([3, 5]), weights(2, 5), weights(4, 2)];
-    return () => tf.concat([lowRank(base, x, A, B, 0.7), lowRank(base, x, A, B, 1)]);
+  'linear and linearTransposed of one row': () => {
+    const [x, weight, bias, turned] = [tensor([1, 5]), weights(4, 5), weights(4), weights(5, 4)];
+    return () => tf.concat([linear(x, weight, bias), linearTransposed(x, turned)]);
   },
+  lowRank: () => ranked(3),
+  'lowRank of one row': () => ranked(1),
   norms: () => normed(3),
   'norms of one row': () => normed(1),
   rotary: () => turned(3),

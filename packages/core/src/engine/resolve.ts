@@ -1,10 +1,12 @@
 /**
  * Loads an installed package in Node, from where this library lies or from the program's folder.
  * Its name does not stand in an import, so that bundlers leave it alone.
+ * @param load loads what is needed of it @default all of it
  */
 export async function requirePackage(
   name: string,
   folders: readonly string[] = [],
+  load: (require: NodeJS.Require) => unknown = (require) => require(name),
 ): Promise<{ loaded: unknown; resolve: (file: string) => string }> {
   const { createRequire } = await nodeModule('node:module');
   const { pathToFileURL } = await nodeModule('node:url');
@@ -18,7 +20,7 @@ export async function requirePackage(
   for (const root of roots) {
     const require = createRequire(root);
     try {
-      return { loaded: require(name), resolve: (file) => require.resolve(`${name}/${file}`) };
+      return { loaded: load(require), resolve: (file) => require.resolve(`${name}/${file}`) };
     } catch (error) {
       const { code } = error as { code?: string };
       // Before 20.19 Node does not require what is ESM.

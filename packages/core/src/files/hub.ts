@@ -59,6 +59,7 @@ export function hub(repo: string, options: HubOptions = {}): Source {
     size: async (path) => (await open()).size(safePath(path)),
     read: async (path, start, end) => (await open()).read(safePath(path), start, end),
     list: async () => (await (await open()).list?.()) ?? [],
+    fileOf: async (path) => (await open()).fileOf?.(safePath(path)),
   };
   return options.subfolder ? within(source, options.subfolder) : source;
 }

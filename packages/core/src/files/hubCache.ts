@@ -95,6 +95,7 @@ export function hubCache(connection: HubConnection, options: HubOptions, node: N
       return files?.get(path)?.size ?? local.size(path);
     },
     read: async (path, start, end) => (await fetched(path)).read(path, start, end),
+    fileOf: async (path) => (await fetched(path)).fileOf?.(path),
     async list() {
       const { files, local } = await open();
       return files ? [...files.keys()] : ((await local.list?.()) ?? []);

@@ -46,6 +46,14 @@ it('writes the bytes that Python writes', async () => {
   }
 });
 
+it('lets the values begin at a multiple of any number of bytes', async () => {
+  const tensors = { a: { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) } };
+  const bytes = writeSafetensors(tensors, undefined, 64);
+  expect(new DataView(bytes.buffer).getBigUint64(0, true)).toBe(128n - 8n);
+  expect(bytes.length).toBe(128 + 8);
+  expect(await (await parseSafetensors(bytes)).get('a')?.data()).toEqual(tensors.a.data);
+});
+
 it('orders types and names as Python does', () => {
   // The order in which safetensors 0.8 wrote two tensors of each type.
   const types = ['U64', 'I64', 'F64', 'F32', 'U32', 'I32', 'BF16', 'F16', 'U16', 'I16', 'F8_E4M3', 'F8_E5M2', 'I8', 'U8', 'BOOL'];

@@ -12,6 +12,14 @@ export interface StoredTensor {
   data(): Promise<Float32Array | Int32Array>;
   /** The bytes as they are in the file. */
   bytes(): Promise<Uint8Array>;
+  /** Where those bytes lie one after the other in a file of this machine, if they do. */
+  place(): Promise<FilePlace | undefined>;
+}
+
+export interface FilePlace {
+  file: string;
+  /** The byte at which they begin. */
+  start: number;
 }
 
 /** The tensors of a file or of several, by name. */
@@ -61,7 +69,11 @@ export async function readSafetensors(source: Source, path: string): Promise<Che
   return new Map(
     entries.map(({ name, dtype, shape, from, to }) => {
       const bytes = () => source.read(path, start + from, start + to);
-      return [name, { dtype, shape, bytes, data: async () => decode(await bytes(), dtype) }];
+      const place = async () => {
+        const file = await source.fileOf?.(path);
+        return file === undefined ? undefined : { file, start: start + from };
+      };
+      return [name, { dtype, shape, bytes, data: async () => decode(await bytes(), dtype), place }];
     }),
   );
 }
@@ -70,10 +82,14 @@ export async function readSafetensors(source: Source, path: string): Promise<Che
 export const parseSafetensors = (bytes: Uint8Array): Promise<Checkpoint> =>
   readSafetensors(memory({ 'bytes.safetensors': bytes }), 'bytes.safetensors');
 
-/** The bytes of a safetensors file as Python's library writes it: tensors by width of their type, widest first, then by name. */
+/**
+ * The bytes of a safetensors file as Python's library writes it: tensors by width of their type, widest first, then by name.
+ * @param alignment bytes of which the values begin at a multiple: from 64, an engine can use them where they lie @default 8, as Python's
+ */
 export function writeSafetensors(
   tensors: Readonly<Record<string, TensorToWrite>>,
   metadata: Readonly<Record<string, string>> | null = { format: 'pt' },
+  alignment = 8,
 ): Uint8Array {
   const entries = Object.entries(tensors).map(([name, { dtype, shape, data }]) => {
     const count = shape.reduce((product, n) => product * n, 1);
@@ -91,7 +107,7 @@ export function writeSafetensors(
     at += bytes.length;
   }
   const text = new TextEncoder().encode(`{${header.join(',')}}`);
-  const padded = Math.ceil(text.length / 8) * 8;
+  const padded = Math.ceil((8 + text.length) / alignment) * alignment - 8;
   const file = new Uint8Array(8 + padded + at);
   new DataView(file.buffer).setBigUint64(0, BigInt(padded), true);
   file.set(text, 8);

@@ -14,6 +14,8 @@ export interface Source {
   read(path: string, start?: number, end?: number): Promise<Uint8Array>;
   /** The paths of all files, in no set order; a place that cannot tell them leaves it out. */
   list?(): Promise<readonly string[]>;
+  /** Where the file lies in this machine's file system, if it does. */
+  fileOf?(path: string): Promise<string | undefined>;
 }
 
 /** Files in memory, by name; or as browsers hand them out: a `File` is a blob, of which only what is needed is read. */
@@ -96,6 +98,7 @@ export function folder(root: string): Source {
         }
       }
     },
+    fileOf: async (path) => (await at(path)).full,
     async list() {
       const node = await nodeModules();
       if (!node) throw new Error(`the folder ${root} cannot be read here: there is no file system`);
@@ -150,6 +153,7 @@ export function within(source: Source, subfolder: string): Source {
     has: async (path) => source.has(prefix + safePath(path)),
     size: async (path) => source.size(prefix + safePath(path)),
     read: async (path, start, end) => source.read(prefix + safePath(path), start, end),
+    fileOf: async (path) => source.fileOf?.(prefix + safePath(path)),
     ...(source.list && {
       list: async () => ((await source.list?.()) ?? []).filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length)),
     }),

@@ -153,7 +153,11 @@ function open(source: Source, path: string, name: string, view: View, places: Pl
     const stored = await source.read(path, from + offset * width, from + needed);
     return isContiguous(shape, strides) ? stored : gather(stored, shape, strides, width);
   };
-  return { dtype, shape, bytes, data: async () => decode(await bytes(), dtype) };
+  const place = async () => {
+    const file = isContiguous(shape, strides) ? await source.fileOf?.(path) : undefined;
+    return file === undefined ? undefined : { file, start: (await start()) + offset * width };
+  };
+  return { dtype, shape, bytes, data: async () => decode(await bytes(), dtype), place };
 }
 
 function isContiguous(shape: readonly number[], strides: readonly number[]): boolean {

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { FilePlace } from '../files/safetensors';
 
 /**
  * Operations as an engine computes them itself, faster than tfjs's kernels one after the other: the same values up to rounding.
@@ -21,6 +22,11 @@ export interface EngineForms {
   attention(inputs: AttentionInputs): tf.Tensor2D;
   /** See `writePositions`; changes `cache` itself and returns it. */
   writePositions(cache: tf.Tensor4D, x: tf.Tensor4D, start: number): tf.Tensor4D;
+  /**
+   * The values that lie in a file, as float32; nothing where this engine cannot take them from there. The file must keep its
+   * content for as long as the tensor lives.
+   */
+  mapped(place: FilePlace, dtype: string, shape: readonly number[]): tf.Tensor | undefined;
   gelu(x: tf.Tensor): tf.Tensor;
   geluTanh(x: tf.Tensor): tf.Tensor;
   silu(x: tf.Tensor): tf.Tensor;

@@ -6,6 +6,8 @@ interface Binding {
   readonly TF_INT32: number;
   readonly TF_ATTR_TYPE: number;
   readonly TF_ATTR_BOOL: number;
+  readonly TF_ATTR_SHAPE: number;
+  readonly TF_ATTR_STRING: number;
   executeOp(name: string, attributes: readonly Attribute[], inputs: readonly Handle[], outputs: number): Made[];
   createTensor(shape: readonly number[], type: number, values: Float32Array | Int32Array): Handle;
   deleteTensor(handle: Handle): void;
@@ -14,7 +16,7 @@ interface Binding {
 interface Attribute {
   name: string;
   type: number;
-  value: number | boolean;
+  value: number | boolean | string | readonly number[];
 }
 
 interface Made {
@@ -84,7 +86,7 @@ export function nativeKernels(backend: NodeBackend) {
   const products = both('transpose_a', 'transpose_b').map((row) => row.map((flags) => [type('T'), ...flags]));
   const batched = both('adj_x', 'adj_y').map((row) => row.map((flags) => [type('Ta'), type('Tb'), type('Tout'), ...flags]));
   const pick = <X>(table: X[][], a: boolean, b: boolean) => (table[Number(a)] as X[])[Number(b)] as X;
-  const rolled = [type('T'), type('Tshift', binding.TF_INT32), type('Taxis', binding.TF_INT32)];
+  const reversed = [type('T'), type('Tidx', binding.TF_INT32)];
 
   return {
     number,
@@ -117,10 +119,26 @@ export function nativeKernels(backend: NodeBackend) {
     transpose: withIntegers('Transpose', 'Tperm'),
     /** The mean along the last of two dimensions. */
     rowMeans: (x: Handle) => run('Mean', reduction, [x, integers([1])]),
+    /** The first values of a file, which are read when they are used. */
+    mappedFile: (file: string, valueType: number, count: number) =>
+      run(
+        'ImmutableConst',
+        [
+          type('dtype', valueType),
+          { name: 'shape', type: binding.TF_ATTR_SHAPE, value: [count] },
+          { name: 'memory_region_name', type: binding.TF_ATTR_STRING, value: file },
+        ],
+        [],
+      ),
+    /** A part of a vector. */
+    slice: (x: Handle, start: number, count: number, valueType: number) =>
+      run('Slice', [type('T', valueType), type('Index', binding.TF_INT32)], [x, integers([start]), integers([count])]),
+    toFloat: (x: Handle, valueType: number) => run('Cast', [type('SrcT', valueType), type('DstT')], [x]),
     matMul: (a: Handle, b: Handle, transposeA = false, transposeB = false) => run('MatMul', pick(products, transposeA, transposeB), [a, b]),
     batchMatMul: (a: Handle, b: Handle, transposeA = false, transposeB = false) =>
       run('BatchMatMulV3', pick(batched, transposeA, transposeB), [a, b]),
-    roll: (x: Handle, by: number, axis: number) => run('Roll', rolled, [x, integers([by]), integers([axis])]),
+    /** A dimension in the reverse order; swaps halves four times as fast as Roll. */
+    reverse: (x: Handle, axis: number) => run('ReverseV2', reversed, [x, integers([axis])]),
     /** Writes rows into x itself. @returns x under another handle */
     writeRows: (x: Handle, rows: readonly number[], values: Handle) => run('InplaceUpdate', float, [x, integers(rows), values]),
   };

@@ -4,6 +4,7 @@ import { nodeModule, requirePackage } from '../resolve';
 import type { Started } from '../useEngine';
 import { nativeForms } from './forms';
 import type { NodeBackend } from './kernels';
+import { loadBackend } from './loadBackend';
 
 /** TensorFlow's own library, the faster of the packages that is installed; `PEFT_NATIVE` names a folder where to look first. */
 export async function useNative(): Promise<Started> {
@@ -18,7 +19,7 @@ export async function useNative(): Promise<Started> {
   const problems: string[] = [];
   for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
     try {
-      await requirePackage(name, folders);
+      await requirePackage(name, folders, (require) => loadBackend(require, name));
       if (!(await tf.setBackend('tensorflow'))) throw new Error(`${name} does not start`);
       await tf.ready();
       registerEngineForms('tensorflow', nativeForms(tf.backend() as unknown as NodeBackend));
