@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { AttentionInputs, EngineForms } from '../../ops/engineForms';
 import { type Handle, type NativeKernels, type NodeBackend, nativeKernels } from './kernels';
+import { product } from './product';
 
 /** Types of values in files, with the numbers that TensorFlow knows them by. */
 const STORED: Readonly<Record<string, { type: number; width: number }>> = {
@@ -16,22 +17,20 @@ export function nativeForms(backend: NodeBackend): EngineForms {
   const { compute, number, of } = k;
   const pointwise = (f: (x: Handle) => Handle) => (x: tf.Tensor) => compute(() => f(of(x)));
   const silu = (x: Handle) => k.mul(x, k.sigmoid(x));
-  // The kernel of batches reads a weight for one row up to twice as fast as that of matrices, which is the faster for several.
-  const product = (rows: number, x: Handle, weight: Handle, transposed: boolean) =>
-    (rows === 1 ? k.batchMatMul : k.matMul)(x, weight, false, transposed);
+  const times = (a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean) =>
+    product(k, of(a), a.shape, of(b), b.shape, transposeA, transposeB);
   return {
-    // A product of two matrices has a kernel of its own, faster than that of batches: half the time where a matrix has few rows.
-    matMul: (a, b, transposeA, transposeB) =>
-      compute(() => (a.rank === 2 ? k.matMul : k.batchMatMul)(of(a), of(b), transposeA, transposeB)),
+    matMul: (a, b, transposeA, transposeB) => compute(() => times(a, b, transposeA, transposeB)),
     affine: (x, weight, bias, transposed) =>
       compute(() => {
-        const y = product(x.shape[0], of(x), of(weight), transposed);
+        const y = times(x, weight, false, transposed);
         return bias ? k.add(y, of(bias)) : y;
       }),
     lowRank: (base, x, A, B, scaling) =>
       compute(() => {
-        const thin = product(x.shape[0], of(x), of(A), true);
-        return k.add(of(base), product(x.shape[0], scaling === 1 ? thin : k.mul(thin, number(scaling)), of(B), true));
+        const thin = times(x, A, false, true);
+        const scaled = scaling === 1 ? thin : k.mul(thin, number(scaling));
+        return k.add(of(base), product(k, scaled, [x.shape[0], A.shape[0] as number], of(B), B.shape, false, true));
       }),
     norm: (x, weight, bias, eps, centred) =>
       compute(() => {
@@ -75,8 +74,8 @@ export function nativeForms(backend: NodeBackend): EngineForms {
       try {
         // What begins at a multiple of 64 bytes is used where it lies, other values are copied.
         return compute(() => {
-          const values = k.slice(k.mappedFile(file, stored.type, first + count), first, count, stored.type);
-          return k.reshape(dtype === 'F32' ? values : k.toFloat(values, stored.type), shape);
+          const values = k.slice(k.mappedFile(file, stored.type, first + count), first, count);
+          return k.reshape(dtype === 'F32' ? values : k.toFloat(values), shape);
         });
       } catch {
         // Whoever reads the file instead learns what is wrong with it.
@@ -100,14 +99,16 @@ function attention(k: NativeKernels, { query, key, value, scale, softcap, biases
   const grouped = shared !== H;
   const scaled = k.mul(k.of(query), k.number(scale));
   // Heads that share a key are neighbours, so their queries are rows of one matrix.
-  let scores = k.batchMatMul(grouped ? k.reshape(scaled, [B, shared, (H / shared) * T, D]) : scaled, k.of(key), false, true);
+  const perKey = (width: number) => [B, shared, (H / shared) * T, width];
+  const queries = grouped ? k.reshape(scaled, perKey(D)) : scaled;
+  let scores = product(k, queries, perKey(D), k.of(key), key.shape, false, true);
   if (softcap !== undefined) scores = k.mul(k.tanh(k.mul(scores, k.number(1 / softcap))), k.number(softcap));
   if (biases.length > 0) {
     if (grouped) scores = k.reshape(scores, [B, H, T, S]);
     for (const bias of biases) scores = k.add(scores, k.of(bias));
-    if (grouped) scores = k.reshape(scores, [B, shared, (H / shared) * T, S]);
+    if (grouped) scores = k.reshape(scores, perKey(S));
   }
-  const out = k.batchMatMul(k.softmax(scores), k.of(value));
+  const out = product(k, k.softmax(scores), perKey(S), k.of(value), value.shape);
   if (T === 1) return k.reshape(out, [B, H * valueSize]);
   return k.reshape(k.transpose(k.reshape(out, [B, H, T, valueSize]), [0, 2, 1, 3]), [B * T, H * valueSize]);
 }

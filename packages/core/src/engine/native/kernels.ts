@@ -44,12 +44,10 @@ const KEPT = 256;
 export function nativeKernels(backend: NodeBackend) {
   const { binding } = backend;
   const type = (name: string, value = binding.TF_FLOAT): Attribute => ({ name, type: binding.TF_ATTR_TYPE, value });
-  const flag = (name: string, value: boolean): Attribute => ({ name, type: binding.TF_ATTR_BOOL, value });
-  const both = (first: string, second: string) =>
-    [false, true].map((a) => [false, true].map((b) => [flag(first, a), flag(second, b)])) as [
-      [Attribute[], Attribute[]],
-      [Attribute[], Attribute[]],
-    ];
+  // What TensorFlow infers from the inputs, or takes by default, is not said: reading an attribute takes as long as a small kernel.
+  const set = (name: string): Attribute => ({ name, type: binding.TF_ATTR_BOOL, value: true });
+  const flags = (first: string, second: string, ...always: Attribute[]): Attribute[][][] =>
+    [[], [set(first)]].map((a) => [[], [set(second)]].map((b) => [...always, ...a, ...b]));
 
   let made: Made[] = [];
   const constants = new Map<string, Handle>();
@@ -75,18 +73,16 @@ export function nativeKernels(backend: NodeBackend) {
     constant(`[${values}]`, () => binding.createTensor([values.length], binding.TF_INT32, Int32Array.from(values)));
   const number = (value: number): Handle => constant(`${value}`, () => binding.createTensor([], binding.TF_FLOAT, Float32Array.of(value)));
 
-  const float = [type('T')];
-  const unary = (name: string) => (x: Handle) => run(name, float, [x]);
-  const binary = (name: string) => (a: Handle, b: Handle) => run(name, float, [a, b]);
-  const withIntegers = (name: string, attribute: string) => {
-    const attributes = [type('T'), type(attribute, binding.TF_INT32)];
-    return (x: Handle, values: readonly number[]) => run(name, attributes, [x, integers(values)]);
-  };
-  const reduction = [type('T'), type('Tidx', binding.TF_INT32), flag('keep_dims', true)];
-  const products = both('transpose_a', 'transpose_b').map((row) => row.map((flags) => [type('T'), ...flags]));
-  const batched = both('adj_x', 'adj_y').map((row) => row.map((flags) => [type('Ta'), type('Tb'), type('Tout'), ...flags]));
+  const none: Attribute[] = [];
+  const unary = (name: string) => (x: Handle) => run(name, none, [x]);
+  const binary = (name: string) => (a: Handle, b: Handle) => run(name, none, [a, b]);
+  const withIntegers = (name: string) => (x: Handle, values: readonly number[]) => run(name, none, [x, integers(values)]);
+  const kept = [set('keep_dims')];
+  const products = flags('transpose_a', 'transpose_b');
+  const batched = flags('adj_x', 'adj_y');
+  const batchedV3 = flags('adj_x', 'adj_y', type('Tout'));
+  const toFloat = [type('DstT')];
   const pick = <X>(table: X[][], a: boolean, b: boolean) => (table[Number(a)] as X[])[Number(b)] as X;
-  const reversed = [type('T'), type('Tidx', binding.TF_INT32)];
 
   return {
     number,
@@ -115,10 +111,10 @@ export function nativeKernels(backend: NodeBackend) {
     tanh: unary('Tanh'),
     erf: unary('Erf'),
     softmax: unary('Softmax'),
-    reshape: withIntegers('Reshape', 'Tshape'),
-    transpose: withIntegers('Transpose', 'Tperm'),
+    reshape: withIntegers('Reshape'),
+    transpose: withIntegers('Transpose'),
     /** The mean along the last of two dimensions. */
-    rowMeans: (x: Handle) => run('Mean', reduction, [x, integers([1])]),
+    rowMeans: (x: Handle) => run('Mean', kept, [x, integers([1])]),
     /** The first values of a file, which are read when they are used. */
     mappedFile: (file: string, valueType: number, count: number) =>
       run(
@@ -131,16 +127,17 @@ export function nativeKernels(backend: NodeBackend) {
         [],
       ),
     /** A part of a vector. */
-    slice: (x: Handle, start: number, count: number, valueType: number) =>
-      run('Slice', [type('T', valueType), type('Index', binding.TF_INT32)], [x, integers([start]), integers([count])]),
-    toFloat: (x: Handle, valueType: number) => run('Cast', [type('SrcT', valueType), type('DstT')], [x]),
+    slice: (x: Handle, start: number, count: number) => run('Slice', none, [x, integers([start]), integers([count])]),
+    toFloat: (x: Handle) => run('Cast', toFloat, [x]),
     matMul: (a: Handle, b: Handle, transposeA = false, transposeB = false) => run('MatMul', pick(products, transposeA, transposeB), [a, b]),
-    batchMatMul: (a: Handle, b: Handle, transposeA = false, transposeB = false) =>
-      run('BatchMatMulV3', pick(batched, transposeA, transposeB), [a, b]),
+    batchMatMulV2: (a: Handle, b: Handle, transposeA = false, transposeB = false) =>
+      run('BatchMatMulV2', pick(batched, transposeA, transposeB), [a, b]),
+    batchMatMulV3: (a: Handle, b: Handle, transposeA = false, transposeB = false) =>
+      run('BatchMatMulV3', pick(batchedV3, transposeA, transposeB), [a, b]),
     /** A dimension in the reverse order; swaps halves four times as fast as Roll. */
-    reverse: (x: Handle, axis: number) => run('ReverseV2', reversed, [x, integers([axis])]),
+    reverse: (x: Handle, axis: number) => run('ReverseV2', none, [x, integers([axis])]),
     /** Writes rows into x itself. @returns x under another handle */
-    writeRows: (x: Handle, rows: readonly number[], values: Handle) => run('InplaceUpdate', float, [x, integers(rows), values]),
+    writeRows: (x: Handle, rows: readonly number[], values: Handle) => run('InplaceUpdate', none, [x, integers(rows), values]),
   };
 }
 
