@@ -3,6 +3,12 @@ import { differentiable } from './differentiable';
 import { tanh } from './elementwise';
 import { inferenceForms } from './engineForms';
 
+// Each of these is tidied where it is computed: on the way back, intermediates of the widest activations make the peak of memory.
+const tidied =
+  (f: (x: tf.Tensor) => tf.Tensor) =>
+  (x: tf.Tensor): tf.Tensor =>
+    tf.tidy(() => f(x));
+
 /** A function of each element, given with its slope; both see x, so that nothing else is kept. */
 const pointwise =
   (value: (x: tf.Tensor) => tf.Tensor, slope: (x: tf.Tensor) => tf.Tensor, name?: 'gelu' | 'geluTanh' | 'silu') =>
@@ -16,7 +22,7 @@ const pointwise =
           save([x]);
           return value(x) as T;
         },
-        backward: (dy, [saved]) => ({ x: () => tf.mul(dy, slope(saved as T)) }),
+        backward: (dy, [saved]) => ({ x: () => tf.mul(dy, tidied(slope)(saved as T)) }),
       },
     );
   };
@@ -28,26 +34,26 @@ export const gelu = pointwise(
   'gelu',
 );
 
-const normalCdf = (x: tf.Tensor) => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5);
+const normalCdf = tidied((x) => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5));
 
 /** exp(-x²/2). wasm's exponential is slow, its sigmoid is not: eᶻ = σ(z) / (1 - σ(z)). */
-function bell(x: tf.Tensor): tf.Tensor {
+const bell = tidied((x) => {
   const z = tf.mul(tf.square(x), -0.5);
   if (tf.getBackend() !== 'wasm') return tf.exp(z);
   const s = tf.sigmoid(z);
   return tf.div(s, tf.sub(1, s));
-}
+});
 
 // (1 + tanh(u)) / 2 = sigmoid(2u), u = √(2/π)·(x + 0.044715·x³)
 const inner = 2 * Math.sqrt(2 / Math.PI);
-const tanhCdf = (x: tf.Tensor) => tf.sigmoid(tf.mul(x, tf.add(tf.mul(tf.square(x), inner * 0.044715), inner)));
+const tanhCdf = tidied((x) => tf.sigmoid(tf.mul(x, tf.add(tf.mul(tf.square(x), inner * 0.044715), inner))));
 
 /** gelu by its tanh approximation. */
 export const geluTanh = pointwise(
   (x) => tf.mul(x, tanhCdf(x)),
   (x) => {
     const s = tanhCdf(x);
-    const inside = tf.mul(x, tf.add(tf.mul(tf.square(x), 3 * inner * 0.044715), inner)); // x·(2u)'
+    const inside = tf.tidy(() => tf.mul(x, tf.add(tf.mul(tf.square(x), 3 * inner * 0.044715), inner))); // x·(2u)'
     return tf.mul(s, tf.add(tf.mul(inside, tf.sub(1, s)), 1));
   },
   'geluTanh',
@@ -69,7 +75,7 @@ export const quickGelu = pointwise(
   },
 );
 
-const siluSlope = (x: tf.Tensor, s: tf.Tensor) => tf.mul(s, tf.add(tf.mul(x, tf.sub(1, s)), 1));
+const siluSlope = (x: tf.Tensor, s: tf.Tensor): tf.Tensor => tf.tidy(() => tf.mul(s, tf.add(tf.mul(x, tf.sub(1, s)), 1)));
 
 /** max(x, 0). */
 export const relu = pointwise(

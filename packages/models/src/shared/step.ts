@@ -4,7 +4,6 @@ import {
   type EmbeddingLayer,
   gatherRows,
   isCheckpointing,
-  isRecording,
   type KeyValues,
   type Module,
   reshape,
@@ -87,11 +86,10 @@ interface Layer<S> extends Module {
   forward(x: tf.Tensor2D, step: S, layer: number): tf.Tensor2D;
 }
 
-/** What a layer gives. Of what no gradient needs nothing else is kept, but what the step is asked for. */
+/** What a layer gives. Of what else it computes only what gradients need is kept, and what the step is asked for. */
 export function runLayer<S extends object>(layer: Layer<S>, x: tf.Tensor2D, step: S, index: number): tf.Tensor2D {
   const { present } = step as Partial<Step>;
   if (isCheckpointing() && !present) return checkpoint(layer, { x, step }, ({ x, step }) => layer.forward(x, step, index));
-  if (isRecording()) return layer.forward(x, step, index);
   return tf.tidy(() => ({ out: layer.forward(x, step, index), present: present?.[index] as tf.NamedTensorMap | undefined })).out;
 }
 

@@ -42,12 +42,17 @@ export function nativeForms(backend: NodeBackend): EngineForms {
     rotary: (x, cos, sin, heads) =>
       compute(() => {
         const [count, width] = x.shape;
-        const half = width / heads / 2;
-        // One row's cosines are those of all its heads.
-        const perHead = (t: tf.Tensor2D) => k.reshape(of(t), count === 1 ? [2, half] : [count, 1, 2, half]);
-        const parts = k.reshape(of(x), count === 1 ? [heads, 2, half] : [count, heads, 2, half]);
-        const swapped = k.reverse(parts, count === 1 ? 1 : 2);
-        return k.reshape(k.add(k.mul(parts, perHead(cos)), k.mul(swapped, perHead(sin))), x.shape);
+        const size = width / heads;
+        const turn = (parts: Handle, swapped: Handle, c: Handle, s: Handle) =>
+          k.reshape(k.add(k.mul(parts, c), k.mul(swapped, s)), x.shape);
+        if (count === 1) {
+          // One row's cosines are those of all its heads, and a small product is the quickest way to swap their halves.
+          const parts = k.reshape(of(x), [heads, size]);
+          return turn(parts, k.matMul(parts, k.swapOf(size)), of(cos), of(sin));
+        }
+        const perHead = (t: tf.Tensor2D) => k.reshape(of(t), [count, 1, 2, size / 2]);
+        const parts = k.reshape(of(x), [count, heads, 2, size / 2]);
+        return turn(parts, k.reverse(parts, 2), perHead(cos), perHead(sin));
       }),
     splitHeads: (x, batch, heads) =>
       compute(() => {

@@ -73,6 +73,14 @@ export function nativeKernels(backend: NodeBackend) {
     constant(`[${values}]`, () => binding.createTensor([values.length], binding.TF_INT32, Int32Array.from(values)));
   const number = (value: number): Handle => constant(`${value}`, () => binding.createTensor([], binding.TF_FLOAT, Float32Array.of(value)));
 
+  /** The matrix [n, n] that swaps the halves of a row. */
+  const swapOf = (n: number): Handle =>
+    constant(`swap ${n}`, () => {
+      const matrix = new Float32Array(n * n);
+      for (let i = 0; i < n; i++) matrix[i * n + ((i + n / 2) % n)] = 1;
+      return binding.createTensor([n, n], binding.TF_FLOAT, matrix);
+    });
+
   const none: Attribute[] = [];
   const unary = (name: string) => (x: Handle) => run(name, none, [x]);
   const binary = (name: string) => (a: Handle, b: Handle) => run(name, none, [a, b]);
@@ -86,6 +94,7 @@ export function nativeKernels(backend: NodeBackend) {
 
   return {
     number,
+    swapOf,
     /** The handle of a tensor of tfjs. */
     of: (tensor: tf.Tensor): Handle => backend.getInputTensorIds([tensor])[0] as Handle,
     /** What a function makes last, as a tensor of tfjs; all else that it made is freed. */

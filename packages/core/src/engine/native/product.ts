@@ -7,7 +7,8 @@ type Shape = readonly number[];
  * up to four times (medians on two cores with AVX-512, weights of 512 to 3072 rows and columns):
  * - MatMul is oneDNN's older product. Best for a·b of many rows and for aᵀ·b.
  * - BatchMatMulV2 is oneDNN's newer one. Best for a·bᵀ from 8 rows on (1.1 to 3 times) and for batches of some size (2 to 4 times).
- * - BatchMatMulV3 is Eigen's, which has the least to prepare. Best for one row (up to 2 times), for a·b of few, for small batches.
+ * - BatchMatMulV3 is Eigen's, which has the least to prepare. Best for a·b of few rows, for small batches and for one row (up to
+ *   2 times), but for small weights: there waking a thread takes longer than the product.
  */
 export function product(
   k: NativeKernels,
@@ -20,12 +21,13 @@ export function product(
 ): Handle {
   const rows = aShape.at(transposeA ? -1 : -2) as number;
   const columns = bShape.at(transposeB ? -2 : -1) as number;
-  const multiply = aShape.length === 2 ? ofMatrices(k, rows, transposeA, transposeB) : ofBatches(k, rows, size(aShape) * columns);
+  const multiply =
+    aShape.length === 2 ? ofMatrices(k, rows, size(bShape), transposeA, transposeB) : ofBatches(k, rows, size(aShape) * columns);
   return multiply(a, b, transposeA, transposeB);
 }
 
-function ofMatrices(k: NativeKernels, rows: number, transposeA: boolean, transposeB: boolean) {
-  if (rows === 1 || (!transposeA && !transposeB && rows <= 8)) return k.batchMatMulV3;
+function ofMatrices(k: NativeKernels, rows: number, weights: number, transposeA: boolean, transposeB: boolean) {
+  if (rows === 1 ? weights > 4e5 : !transposeA && !transposeB && rows <= 8) return k.batchMatMulV3;
   return !transposeA && transposeB && rows >= 8 ? k.batchMatMulV2 : k.matMul;
 }
 
