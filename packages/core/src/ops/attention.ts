@@ -58,6 +58,8 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
   }
   const layout: BatchLayout = { batch: B, length: T, rows: kept };
   const dropping = training && dropout > 0;
+  // What the output says on the way back, short rows of probabilities say as quickly.
+  const keepsOutput = S > 2 * D;
 
   const inputs: Record<string, tf.Tensor> = { query, key, value };
   if (bias) inputs.bias = bias;
@@ -74,18 +76,12 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
       const probabilities = flat(tf.softmax(scores), S); // [B·Hkv, G·T, S]
       const drop = dropping ? (dropoutMask([...rows, S], dropout) as tf.Tensor3D) : undefined;
       const out = merge(matMul(drop ? tf.mul(probabilities, drop) : probabilities, flat(value, valueSize))); // [B·T, H·D]
-      save([query, key, value, probabilities, out, ...(drop ? [drop] : []), ...(capped ? [capped] : [])]);
+      save([query, key, value, probabilities, ...(keepsOutput ? [out] : []), ...(drop ? [drop] : []), ...(capped ? [capped] : [])]);
       return out;
     },
     backward: (dy, saved) => {
-      const [q, k, v, probabilities, out, ...others] = saved as [
-        tf.Tensor4D,
-        tf.Tensor4D,
-        tf.Tensor4D,
-        tf.Tensor3D,
-        tf.Tensor2D,
-        ...tf.Tensor[],
-      ];
+      const [q, k, v, probabilities, ...others] = saved as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.Tensor3D, ...tf.Tensor[]];
+      const out = keepsOutput ? (others.shift() as tf.Tensor2D) : undefined;
       const drop = dropping ? (others.shift() as tf.Tensor3D) : undefined;
       const capped = others.shift();
       const separate = (t: tf.Tensor2D) => flat(splitRows(t, layout, H), valueSize); // [B·Hkv, G·T, D]
@@ -95,7 +91,7 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
         const dropped = matMul(d, flat(v, valueSize), false, true); // [B·Hkv, G·T, S]
         const dProbabilities = drop ? tf.mul(dropped, drop) : dropped;
         // Σ over a row of P·dP is the inner product of the output row and its gradient: D terms instead of S.
-        const inner = tf.sum(tf.mul(d, separate(out)), 2, true); // [B·Hkv, G·T, 1]
+        const inner = tf.sum(out ? tf.mul(d, separate(out)) : tf.mul(probabilities, dProbabilities), 2, true); // [B·Hkv, G·T, 1]
         const after = tf.mul(probabilities, tf.sub(dProbabilities, inner)) as tf.Tensor3D;
         return [after, capped ? tf.mul(after, flat(tf.sub(1, tf.square(capped)), S)) : after];
       });
