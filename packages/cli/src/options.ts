@@ -44,6 +44,12 @@ export const commonOptions = {
 /** For commands that compute. */
 export const engineOptions = {
   engine: { type: 'text', value: 'NAME', choices: ['native', 'wasm'], help: 'only this engine [the best that is there]' },
+  matmul_precision: {
+    type: 'text',
+    value: 'NAME',
+    choices: ['highest', 'medium'],
+    help: 'medium: large products may be computed in bfloat16, where the processor can [highest]',
+  },
   threads: { type: 'number', value: 'N', help: 'threads of the wasm engine [all free cores for training, else 1]' },
 } as const satisfies Options;
 

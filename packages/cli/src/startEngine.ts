@@ -8,9 +8,15 @@ import type { Output } from './Output';
 export const nativeFolder = (): string =>
   process.env.PEFT_NATIVE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'peft', 'native');
 
+interface EngineValues {
+  engine?: EngineName | undefined;
+  matmul_precision?: 'highest' | 'medium' | undefined;
+  threads?: number | undefined;
+}
+
 /** Chooses the engine and notes which one runs. Errors: the one asked for cannot run. */
 export function startEngine(
-  { engine, threads }: { engine?: EngineName | undefined; threads?: number | undefined },
+  { engine, matmul_precision, threads }: EngineValues,
   output: Output,
   purpose: 'training' | 'inference' = 'inference',
 ): Promise<Engine> {
@@ -18,6 +24,7 @@ export function startEngine(
   return useEngine({
     purpose,
     ...(engine !== undefined && { engine }),
+    ...(matmul_precision !== undefined && { matmulPrecision: matmul_precision }),
     ...(threads !== undefined && { threads }),
     log: (line) => void (output.quiet || output.note(line)),
   });

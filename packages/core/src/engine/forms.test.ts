@@ -165,3 +165,21 @@ describe.each([
     });
   });
 });
+
+describe.skipIf(!hasNative)('products of less precision', () => {
+  it.each(['highest', 'medium'] as const)('%s', async (matmulPrecision) => {
+    const { description } = await useEngine({ engine: 'native', matmulPrecision, log: () => {} });
+    const rounds = description.includes('bfloat16');
+    if (matmulPrecision === 'highest') expect(rounds).toBe(false);
+    const error = (size: number) =>
+      tf.tidy(() => {
+        const [a, b] = [tensor([size, 256]), tensor([size, 256])];
+        const product = matMul(a, b, false, true);
+        const exact = tf.sum(tf.mul(tf.expandDims(a, 1), tf.expandDims(b, 0)), 2);
+        return (tf.max(tf.abs(tf.sub(product, exact))).dataSync()[0] as number) / (tf.max(tf.abs(exact)).dataSync()[0] as number);
+      });
+    expect(error(96)).toBeLessThan(rounds ? 1e-2 : 1e-6);
+    if (rounds) expect(error(96)).toBeGreaterThan(1e-4);
+    expect(error(8)).toBeLessThan(1e-6);
+  });
+});

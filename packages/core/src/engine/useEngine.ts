@@ -13,6 +13,13 @@ export interface EngineOptions {
   purpose?: 'training' | 'inference';
   /** Only this one. @default the best that is there: in Node native, then wasm; in browsers webgpu, webgl, wasm, graphics only where a card computes them */
   engine?: EngineName;
+  /**
+   * `'medium'` lets an engine round the factors of large products to bfloat16, which keeps 8 bits of each instead of 24; sums stay
+   * float32. As `torch.set_float32_matmul_precision`, it is a permission: the native engine uses it where the processor has
+   * instructions for it, as far as Linux tells.
+   * @default 'highest'
+   */
+  matmulPrecision?: 'highest' | 'medium';
   /** Threads of the wasm engine. @default all cores that are free for training, 1 for inference */
   threads?: number;
   /** Loads a backend that is not imported yet, by name: `{ webgpu: () => import('@tensorflow/tfjs-backend-webgpu') }`. */
@@ -42,7 +49,14 @@ const isNode = typeof process !== 'undefined' && Boolean(process.versions?.node)
  * Chooses the engine that computes, for the whole program.
  * Errors: no engine can be used, or the one asked for cannot; each with its reason.
  */
-export async function useEngine({ purpose = 'inference', engine, threads, backends = {}, log = say }: EngineOptions = {}): Promise<Engine> {
+export async function useEngine({
+  purpose = 'inference',
+  engine,
+  matmulPrecision = 'highest',
+  threads,
+  backends = {},
+  log = say,
+}: EngineOptions = {}): Promise<Engine> {
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0))
     throw new Error(`threads must be a whole number above 0, not ${threads}`);
   const candidates: readonly EngineName[] = engine ? [engine] : isNode ? ['native', 'wasm'] : ['webgpu', 'webgl', 'wasm', 'cpu'];
@@ -51,7 +65,7 @@ export async function useEngine({ purpose = 'inference', engine, threads, backen
     try {
       const why = !engine && (name === 'webgpu' || name === 'webgl') ? await whyNotGraphics(name) : undefined;
       if (why) throw new Error(why);
-      const { description, threads: running } = await start(name, { purpose, threads, load: backends[name] });
+      const { description, threads: running } = await start(name, { purpose, matmulPrecision, threads, load: backends[name] });
       log(`engine: ${description}${notUsed.length > 0 ? ` (${notUsed.join('; ')})` : ''}`);
       return { name, description, threads: running, notUsed };
     } catch (error) {
@@ -63,13 +77,14 @@ export async function useEngine({ purpose = 'inference', engine, threads, backen
 
 interface StartOptions {
   purpose: 'training' | 'inference';
+  matmulPrecision: 'highest' | 'medium';
   threads: number | undefined;
   load: (() => Promise<unknown>) | undefined;
 }
 
-async function start(name: EngineName, { purpose, threads, load }: StartOptions): Promise<Started> {
+async function start(name: EngineName, { purpose, matmulPrecision, threads, load }: StartOptions): Promise<Started> {
   const loaded = await load?.();
-  if (name === 'native') return useNative();
+  if (name === 'native') return useNative(matmulPrecision);
   if (name === 'webgpu' && isNode && !loaded) return useNodeWebgpu();
   if (name === 'wasm' && isNode) return useWasm(threads ?? (purpose === 'training' ? undefined : 1));
   return useRegistered(name, loaded);

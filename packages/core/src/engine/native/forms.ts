@@ -1,24 +1,24 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { AttentionInputs, EngineForms } from '../../ops/engineForms';
-import { type Handle, type NativeKernels, type NodeBackend, nativeKernels } from './kernels';
-import { product } from './product';
+import { BFLOAT16, type Handle, type NativeKernels } from './kernels';
+import { type Product, products } from './product';
 
 /** Types of values in files, with the numbers that TensorFlow knows them by. */
 const STORED: Readonly<Record<string, { type: number; width: number }>> = {
   F32: { type: 1, width: 4 },
   F16: { type: 19, width: 2 },
-  BF16: { type: 14, width: 2 },
+  BF16: { type: BFLOAT16, width: 2 },
 };
 const INT32_MAX = 2 ** 31 - 1;
 
-/** What TensorFlow's library computes in forms of its own. */
-export function nativeForms(backend: NodeBackend): EngineForms {
-  const k = nativeKernels(backend);
+/** What TensorFlow's library computes in forms of its own. @param rounds whether factors of large products are rounded to bfloat16 */
+export function nativeForms(k: NativeKernels, rounds: boolean): EngineForms {
+  const product = products(k, rounds);
   const { compute, number, of } = k;
   const pointwise = (f: (x: Handle) => Handle) => (x: tf.Tensor) => compute(() => f(of(x)));
   const silu = (x: Handle) => k.mul(x, k.sigmoid(x));
   const times = (a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean) =>
-    product(k, of(a), a.shape, of(b), b.shape, transposeA, transposeB);
+    product(of(a), a.shape, of(b), b.shape, transposeA, transposeB);
   return {
     matMul: (a, b, transposeA, transposeB) => compute(() => times(a, b, transposeA, transposeB)),
     affine: (x, weight, bias, transposed) =>
@@ -30,7 +30,7 @@ export function nativeForms(backend: NodeBackend): EngineForms {
       compute(() => {
         const thin = times(x, A, false, true);
         const scaled = scaling === 1 ? thin : k.mul(thin, number(scaling));
-        return k.add(of(base), product(k, scaled, [x.shape[0], A.shape[0] as number], of(B), B.shape, false, true));
+        return k.add(of(base), product(scaled, [x.shape[0], A.shape[0] as number], of(B), B.shape, false, true));
       }),
     norm: (x, weight, bias, eps, centred) =>
       compute(() => {
@@ -61,7 +61,7 @@ export function nativeForms(backend: NodeBackend): EngineForms {
         if (length === 1) return k.reshape(of(x), [batch, heads, 1, size]);
         return k.transpose(k.reshape(of(x), [batch, length, heads, size]), [0, 2, 1, 3]);
       }),
-    attention: (inputs) => compute(() => attention(k, inputs)),
+    attention: (inputs) => compute(() => attention(k, product, inputs)),
     writePositions: (cache, x, start) => {
       const [B, H, S, D] = cache.shape;
       const T = x.shape[2];
@@ -97,7 +97,7 @@ export function nativeForms(backend: NodeBackend): EngineForms {
   };
 }
 
-function attention(k: NativeKernels, { query, key, value, scale, softcap, biases }: AttentionInputs): Handle {
+function attention(k: NativeKernels, product: Product, { query, key, value, scale, softcap, biases }: AttentionInputs): Handle {
   const [B, H, T, D] = query.shape;
   const [, shared, S] = key.shape;
   const valueSize = value.shape[3];
@@ -106,14 +106,14 @@ function attention(k: NativeKernels, { query, key, value, scale, softcap, biases
   // Heads that share a key are neighbours, so their queries are rows of one matrix.
   const perKey = (width: number) => [B, shared, (H / shared) * T, width];
   const queries = grouped ? k.reshape(scaled, perKey(D)) : scaled;
-  let scores = product(k, queries, perKey(D), k.of(key), key.shape, false, true);
+  let scores = product(queries, perKey(D), k.of(key), key.shape, false, true);
   if (softcap !== undefined) scores = k.mul(k.tanh(k.mul(scores, k.number(1 / softcap))), k.number(softcap));
   if (biases.length > 0) {
     if (grouped) scores = k.reshape(scores, [B, H, T, S]);
     for (const bias of biases) scores = k.add(scores, k.of(bias));
     if (grouped) scores = k.reshape(scores, perKey(S));
   }
-  const out = product(k, k.softmax(scores), perKey(S), k.of(value), value.shape);
+  const out = product(k.softmax(scores), perKey(S), k.of(value), value.shape);
   if (T === 1) return k.reshape(out, [B, H * valueSize]);
   return k.reshape(k.transpose(k.reshape(out, [B, H, T, valueSize]), [0, 2, 1, 3]), [B * T, H * valueSize]);
 }

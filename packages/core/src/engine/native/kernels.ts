@@ -31,6 +31,9 @@ export interface NodeBackend {
   createOutputTensor(made: Made): tf.Tensor;
 }
 
+/** TensorFlow's number for the type, which tfjs does not know. */
+export const BFLOAT16 = 14;
+
 /** A tensor of TensorFlow's own. */
 export type Handle = number;
 
@@ -90,6 +93,7 @@ export function nativeKernels(backend: NodeBackend) {
   const batched = flags('adj_x', 'adj_y');
   const batchedV3 = flags('adj_x', 'adj_y', type('Tout'));
   const toFloat = [type('DstT')];
+  const toBfloat16 = [type('DstT', BFLOAT16)];
   const pick = <X>(table: X[][], a: boolean, b: boolean) => (table[Number(a)] as X[])[Number(b)] as X;
 
   return {
@@ -138,6 +142,7 @@ export function nativeKernels(backend: NodeBackend) {
     /** A part of a vector. */
     slice: (x: Handle, start: number, count: number) => run('Slice', none, [x, integers([start]), integers([count])]),
     toFloat: (x: Handle) => run('Cast', toFloat, [x]),
+    toBfloat16: (x: Handle) => run('Cast', toBfloat16, [x]),
     matMul: (a: Handle, b: Handle, transposeA = false, transposeB = false) => run('MatMul', pick(products, transposeA, transposeB), [a, b]),
     batchMatMulV2: (a: Handle, b: Handle, transposeA = false, transposeB = false) =>
       run('BatchMatMulV2', pick(batched, transposeA, transposeB), [a, b]),

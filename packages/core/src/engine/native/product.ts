@@ -2,6 +2,8 @@ import type { Handle, NativeKernels } from './kernels';
 
 type Shape = readonly number[];
 
+export type Product = (a: Handle, aShape: Shape, b: Handle, bShape: Shape, transposeA?: boolean, transposeB?: boolean) => Handle;
+
 /**
  * The product of two matrices, or of as many on one side as on the other, by the fastest of TensorFlow's kernels; they differ by
  * up to four times (medians on two cores with AVX-512, weights of 512 to 3072 rows and columns):
@@ -9,21 +11,22 @@ type Shape = readonly number[];
  * - BatchMatMulV2 is oneDNN's newer one. Best for a·bᵀ from 8 rows on (1.1 to 3 times) and for batches of some size (2 to 4 times).
  * - BatchMatMulV3 is Eigen's, which has the least to prepare. Best for a·b of few rows, for small batches and for one row (up to
  *   2 times), but for small weights: there waking a thread takes longer than the product.
+ * @param rounds whether factors of large products are rounded to bfloat16
  */
-export function product(
-  k: NativeKernels,
-  a: Handle,
-  aShape: Shape,
-  b: Handle,
-  bShape: Shape,
-  transposeA = false,
-  transposeB = false,
-): Handle {
-  const rows = aShape.at(transposeA ? -1 : -2) as number;
-  const columns = bShape.at(transposeB ? -2 : -1) as number;
-  const multiply =
-    aShape.length === 2 ? ofMatrices(k, rows, size(bShape), transposeA, transposeB) : ofBatches(k, rows, size(aShape) * columns);
-  return multiply(a, b, transposeA, transposeB);
+export function products(k: NativeKernels, rounds: boolean): Product {
+  const ofFloats = (a: Handle, aShape: Shape, b: Handle, bShape: Shape, transposeA: boolean, transposeB: boolean): Handle => {
+    const rows = aShape.at(transposeA ? -1 : -2) as number;
+    const columns = bShape.at(transposeB ? -2 : -1) as number;
+    const multiply =
+      aShape.length === 2 ? ofMatrices(k, rows, size(bShape), transposeA, transposeB) : ofBatches(k, rows, size(aShape) * columns);
+    return multiply(a, b, transposeA, transposeB);
+  };
+  return (a, aShape, b, bShape, transposeA = false, transposeB = false) => {
+    const [rows, inner] = transposeA ? [aShape.at(-1), aShape.at(-2)] : [aShape.at(-2), aShape.at(-1)];
+    const isLarge = aShape.length === 2 && Math.min(rows as number, inner as number, size(bShape) / (inner as number)) >= 64;
+    if (!rounds || !isLarge) return ofFloats(a, aShape, b, bShape, transposeA, transposeB);
+    return k.toFloat(k.matMul(k.toBfloat16(a), k.toBfloat16(b), transposeA, transposeB));
+  };
 }
 
 function ofMatrices(k: NativeKernels, rows: number, weights: number, transposeA: boolean, transposeB: boolean) {

@@ -1,13 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { type NodeModules, nodeModules } from '../../files/nodeFs';
 import { registerEngineForms } from '../../ops/engineForms';
 import { nodeModule, requirePackage } from '../resolve';
 import type { Started } from '../useEngine';
 import { nativeForms } from './forms';
-import type { NodeBackend } from './kernels';
+import { type NodeBackend, nativeKernels } from './kernels';
 import { loadBackend } from './loadBackend';
 
 /** TensorFlow's own library, the faster of the packages that is installed; `PEFT_NATIVE` names a folder where to look first. */
-export async function useNative(): Promise<Started> {
+export async function useNative(matmulPrecision: 'highest' | 'medium'): Promise<Started> {
   // Loading the library writes lines about the processor, unless it is told not to.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   // TensorFlow turns its faster matrix products off where it does not know the processor to be Intel's: a third slower on AMD's.
@@ -22,9 +23,11 @@ export async function useNative(): Promise<Started> {
       await requirePackage(name, folders, (require) => loadBackend(require, name));
       if (!(await tf.setBackend('tensorflow'))) throw new Error(`${name} does not start`);
       await tf.ready();
-      registerEngineForms('tensorflow', nativeForms(tf.backend() as unknown as NodeBackend));
+      const kernels = nativeKernels(tf.backend() as unknown as NodeBackend);
+      const rounds = matmulPrecision === 'medium' && (await multipliesBfloat16());
+      registerEngineForms('tensorflow', nativeForms(kernels, rounds));
       return {
-        description: `native (${name.slice('@tensorflow/'.length)})`,
+        description: `native (${name.slice('@tensorflow/'.length)}${rounds ? ', large products of bfloat16' : ''})`,
         threads: (await nodeModule('node:os')).availableParallelism(),
       };
     } catch (error) {
@@ -33,4 +36,11 @@ export async function useNative(): Promise<Started> {
     }
   }
   throw new Error(problems[0] ?? '@tensorflow/tfjs-node is not installed');
+}
+
+/** Whether the processor has instructions for it; without them TensorFlow computes such products slowly, or not at all. */
+async function multipliesBfloat16(): Promise<boolean> {
+  const { fs } = (await nodeModules()) as NodeModules;
+  const facts = await fs.readFile('/proc/cpuinfo', 'utf8').catch(() => '');
+  return /\b(avx512_bf16|amx_bf16|bf16)\b/.test(facts);
 }
