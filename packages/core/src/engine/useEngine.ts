@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { guardMemory } from './guardMemory';
 import { useNative } from './native/useNative';
 import { useNodeWebgpu } from './nodeWebgpu';
 import { whyNotGraphics } from './softwareGraphics';
@@ -96,6 +97,7 @@ async function useRegistered(name: string, loaded: unknown): Promise<Started> {
   if (!(await tf.setBackend(name))) throw new Error('it does not start here');
   await tf.ready();
   if (name !== 'wasm') return { description: name, threads: 1 };
+  guardMemory(tf.backend());
   registerWasmForms();
   // Browsers give threads to pages that are isolated from others; only the package knows how many it started.
   const { getThreadsCount } = (loaded ?? {}) as { getThreadsCount?: () => number };

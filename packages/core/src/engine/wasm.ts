@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { guardMemory } from './guardMemory';
 import { nodeModule, requirePackage } from './resolve';
 import type { Started } from './useEngine';
 import { registerWasmForms } from './wasmForms';
@@ -47,6 +48,7 @@ async function freeCores(): Promise<number> {
 async function startBackend(backend: WasmBackend): Promise<Started> {
   if (!(await tf.setBackend('wasm'))) throw new Error(`${NAME} does not start here`);
   await tf.ready();
+  guardMemory(tf.backend());
   registerWasmForms();
   // Only a started threaded build knows how many there are.
   const threads = tf.env().getBool('WASM_HAS_MULTITHREAD_SUPPORT') ? backend.getThreadsCount() : 1;
