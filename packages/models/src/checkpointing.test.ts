@@ -69,7 +69,7 @@ const cases: Record<
       model_type: 'segformer',
       num_labels: 3,
       hidden_sizes: [4, 8],
-      depths: [2, 2],
+      depths: [3, 3],
       num_encoder_blocks: 2,
       num_attention_heads: [1, 2],
       sr_ratios: [2, 1],
