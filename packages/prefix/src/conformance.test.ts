@@ -1,21 +1,12 @@
 import { defaultGenerator, initialize, manualSeed, parameters } from '@peft/core';
 import * as models from '@peft/models';
-import { conformance, useTestedEngine } from '@peft/testing';
+import { conformance, tinyConfigs, tinyLabels, tinyText, useTestedEngine } from '@peft/testing';
 import { beforeAll, describe, it } from 'vitest';
 import { type PrefixTuningConfig, prefixTuning, prefixTuningConfig } from './index';
 
 beforeAll(() => useTestedEngine());
 
-const sizes = {
-  vocab_size: 61,
-  hidden_size: 16,
-  intermediate_size: 24,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  pad_token_id: 0,
-  initializer_range: 0.2,
-};
-const llama = { model_type: 'llama', ...sizes, num_key_value_heads: 2 };
+const { llama } = tinyConfigs;
 const gpt2 = { model_type: 'gpt2', vocab_size: 61, n_embd: 16, n_layer: 2, n_head: 4, n_positions: 32, pad_token_id: 0 };
 const withoutDropout = {
   resid_pdrop: 0,
@@ -25,7 +16,7 @@ const withoutDropout = {
   attention_probs_dropout_prob: 0,
   dropout: 0,
 };
-const bert = { model_type: 'bert', ...sizes, id2label: { 0: 'a', 1: 'b', 2: 'c' } };
+const bert = { ...tinyConfigs.bert, pad_token_id: 0, id2label: { 0: 'a', 1: 'b', 2: 'c' } };
 const roberta = { ...bert, model_type: 'roberta', pad_token_id: 1, max_position_embeddings: 40 };
 const distilbert = {
   model_type: 'distilbert',
@@ -71,21 +62,22 @@ const bart = {
   pad_token_id: 0,
 };
 
-const input_ids = [
-  [5, 9, 31, 7, 22, 58],
-  [3, 3, 40, 12, 0, 0],
-];
-const inputs = { input_ids, attention_mask: input_ids.map((row) => row.map((id) => Number(id !== 0))) };
-const labels = input_ids.map((row) => row.map((id) => (id === 0 ? -100 : id)));
-const classes = input_ids.map((row) => row.map((id) => (id === 0 ? -100 : id % 3)));
+const classes = tinyText.input_ids.map((row) => row.map((id) => (id === 0 ? -100 : id % 3)));
 const { AutoModel, AutoModelForCausalLM, AutoModelForQuestionAnswering, AutoModelForSeq2SeqLM } = models;
 const { AutoModelForSequenceClassification, AutoModelForTokenClassification } = models;
 
 describe.each([
-  ['Llama', llama, 'CAUSAL_LM', AutoModelForCausalLM, { labels }, {}],
-  ['GPT-2, with a projection', gpt2, 'CAUSAL_LM', AutoModelForCausalLM, { labels }, { prefix_projection: true, encoder_hidden_size: 6 }],
-  ['T5', t5, 'SEQ_2_SEQ_LM', AutoModelForSeq2SeqLM, { labels }, {}],
-  ['BART', bart, 'SEQ_2_SEQ_LM', AutoModelForSeq2SeqLM, { labels }, {}],
+  ['Llama', llama, 'CAUSAL_LM', AutoModelForCausalLM, { labels: tinyLabels }, {}],
+  [
+    'GPT-2, with a projection',
+    gpt2,
+    'CAUSAL_LM',
+    AutoModelForCausalLM,
+    { labels: tinyLabels },
+    { prefix_projection: true, encoder_hidden_size: 6 },
+  ],
+  ['T5', t5, 'SEQ_2_SEQ_LM', AutoModelForSeq2SeqLM, { labels: tinyLabels }, {}],
+  ['BART', bart, 'SEQ_2_SEQ_LM', AutoModelForSeq2SeqLM, { labels: tinyLabels }, {}],
   ['BERT for sequence classification', bert, 'SEQ_CLS', AutoModelForSequenceClassification, { labels: [1, 2] }, {}],
   ['BERT for token classification', bert, 'TOKEN_CLS', AutoModelForTokenClassification, { labels: classes }, { prefix_projection: true }],
   [
@@ -122,7 +114,7 @@ describe.each([
         if (parameter.shape.length === 1) parameter.set(defaultGenerator().normal(parameter.size, 0.7, 0.3));
       return model;
     },
-    batch: { ...inputs, ...target },
+    batch: { ...tinyText, ...target },
     startsAsIdentity: false,
     skip: {
       ...(['SEQ_CLS', 'TOKEN_CLS', 'QUESTION_ANS'].includes(task_type) && {

@@ -1,23 +1,13 @@
 import { defaultGenerator, initialize, manualSeed, parameters } from '@peft/core';
 import * as models from '@peft/models';
+import { tinyConfigs, tinyLabels, tinyText } from '@peft/testing';
 
 const sizes = { hidden_size: 16, num_hidden_layers: 2, num_attention_heads: 4 };
-const encoder = { ...sizes, intermediate_size: 24, hidden_dropout_prob: 0, attention_probs_dropout_prob: 0, pad_token_id: 0 };
 const words = { vocab_size: 61, pad_token_id: 0, initializer_range: 0.2 };
 const classes = { id2label: { 0: 'a', 1: 'b', 2: 'c' } };
-const llama = { ...sizes, ...words, model_type: 'llama', intermediate_size: 24, num_key_value_heads: 2 };
-const bert = { ...encoder, ...words, ...classes, model_type: 'bert' };
-const gpt2 = {
-  ...words,
-  model_type: 'gpt2',
-  n_embd: 16,
-  n_layer: 2,
-  n_head: 4,
-  n_positions: 32,
-  resid_pdrop: 0,
-  embd_pdrop: 0,
-  attn_pdrop: 0,
-};
+const { llama, t5 } = tinyConfigs;
+const bert = { ...tinyConfigs.bert, ...classes };
+const gpt2 = { ...tinyConfigs.gpt2, pad_token_id: 0 };
 /** Embeddings narrower than the layers. */
 const opt = {
   ...sizes,
@@ -44,68 +34,53 @@ const distilbert = {
   seq_classif_dropout: 0,
   qa_dropout: 0,
 };
-const t5 = {
-  vocab_size: 61,
-  model_type: 't5',
-  d_model: 16,
-  d_kv: 4,
-  d_ff: 24,
-  feed_forward_proj: 'gated-gelu',
-  num_layers: 2,
-  num_heads: 4,
-  dropout_rate: 0,
-  initializer_factor: 0.5,
-  decoder_start_token_id: 0,
-  pad_token_id: 0,
-};
 
-const input_ids = [
-  [5, 9, 31, 7, 22, 58],
-  [3, 3, 40, 12, 0, 0],
-];
-const attention_mask = input_ids.map((row) => row.map((id) => Number(id !== 0)));
-const labels = input_ids.map((row) => row.map((id) => (id === 0 ? -100 : id)));
-const tokenClasses = input_ids.map((row) => row.map((id) => (id === 0 ? -100 : id % 3)));
-const text = { input_ids, attention_mask };
+const tokenClasses = tinyText.input_ids.map((row) => row.map((id) => (id === 0 ? -100 : id % 3)));
 const answers = { start_positions: [1, 0], end_positions: [4, 9] };
 const { AutoModel, AutoModelForCausalLM, AutoModelForQuestionAnswering, AutoModelForSeq2SeqLM } = models;
 const { AutoModelForSequenceClassification, AutoModelForTokenClassification } = models;
 
 /** Small models of every task, each with a batch. */
 export const cases = [
-  { name: 'Llama', config: llama, task_type: 'CAUSAL_LM', auto: AutoModelForCausalLM, batch: { ...text, labels } },
-  { name: 'GPT-2', config: gpt2, task_type: 'CAUSAL_LM', auto: AutoModelForCausalLM, batch: { ...text, labels } },
-  { name: 'OPT with projected embeddings', config: opt, task_type: 'CAUSAL_LM', auto: AutoModelForCausalLM, batch: { ...text, labels } },
-  { name: 'T5', config: t5, task_type: 'SEQ_2_SEQ_LM', auto: AutoModelForSeq2SeqLM, batch: { ...text, labels } },
+  { name: 'Llama', config: llama, task_type: 'CAUSAL_LM', auto: AutoModelForCausalLM, batch: { ...tinyText, labels: tinyLabels } },
+  { name: 'GPT-2', config: gpt2, task_type: 'CAUSAL_LM', auto: AutoModelForCausalLM, batch: { ...tinyText, labels: tinyLabels } },
+  {
+    name: 'OPT with projected embeddings',
+    config: opt,
+    task_type: 'CAUSAL_LM',
+    auto: AutoModelForCausalLM,
+    batch: { ...tinyText, labels: tinyLabels },
+  },
+  { name: 'T5', config: t5, task_type: 'SEQ_2_SEQ_LM', auto: AutoModelForSeq2SeqLM, batch: { ...tinyText, labels: tinyLabels } },
   {
     name: 'BERT for classes',
     config: bert,
     task_type: 'SEQ_CLS',
     auto: AutoModelForSequenceClassification,
-    batch: { ...text, labels: [1, 2] },
+    batch: { ...tinyText, labels: [1, 2] },
   },
   {
     name: 'DistilBERT for classes',
     config: distilbert,
     task_type: 'SEQ_CLS',
     auto: AutoModelForSequenceClassification,
-    batch: { ...text, labels: [1, 2] },
+    batch: { ...tinyText, labels: [1, 2] },
   },
   {
     name: 'BERT for tokens',
     config: bert,
     task_type: 'TOKEN_CLS',
     auto: AutoModelForTokenClassification,
-    batch: { ...text, labels: tokenClasses },
+    batch: { ...tinyText, labels: tokenClasses },
   },
   {
     name: 'BERT for answers',
     config: bert,
     task_type: 'QUESTION_ANS',
     auto: AutoModelForQuestionAnswering,
-    batch: { ...text, ...answers },
+    batch: { ...tinyText, ...answers },
   },
-  { name: 'BERT as it is', config: bert, task_type: 'FEATURE_EXTRACTION', auto: AutoModel, batch: text },
+  { name: 'BERT as it is', config: bert, task_type: 'FEATURE_EXTRACTION', auto: AutoModel, batch: tinyText },
 ] as const;
 
 export type Case = (typeof cases)[number];

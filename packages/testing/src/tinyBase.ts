@@ -10,10 +10,14 @@ const sizes = {
   num_attention_heads: 4,
   initializer_range: 0.2,
 };
-const configs = {
-  llama: { ...sizes, num_key_value_heads: 2, pad_token_id: 0 },
-  qwen2: { ...sizes, num_key_value_heads: 2, pad_token_id: 0 },
+const llama = { ...sizes, num_key_value_heads: 2, pad_token_id: 0 };
+
+/** Configs of models so small that every gradient can be checked, without dropout. */
+export const tinyConfigs = {
+  llama: { model_type: 'llama', ...llama },
+  qwen2: { model_type: 'qwen2', ...llama },
   gpt2: {
+    model_type: 'gpt2',
     vocab_size: 61,
     n_embd: 16,
     n_layer: 2,
@@ -25,6 +29,7 @@ const configs = {
     initializer_range: 0.2,
   },
   t5: {
+    model_type: 't5',
     vocab_size: 61,
     d_model: 16,
     d_kv: 4,
@@ -39,27 +44,28 @@ const configs = {
     decoder_start_token_id: 0,
     eos_token_id: 1,
   },
-  bert: { ...sizes, hidden_dropout_prob: 0, attention_probs_dropout_prob: 0, num_labels: 3 },
+  bert: { model_type: 'bert', ...sizes, hidden_dropout_prob: 0, attention_probs_dropout_prob: 0, num_labels: 3 },
 };
 
 const input_ids = [
   [5, 9, 31, 7, 22, 58],
   [3, 3, 40, 12, 0, 0],
 ];
-const attention_mask = input_ids.map((row) => row.map((id) => (id === 0 ? 0 : 1)));
-const tokens = input_ids.map((row) => row.map((id) => (id === 0 ? -100 : id)));
+/** Two rows of tokens for these models, one of them padded. */
+export const tinyText = { input_ids, attention_mask: input_ids.map((row) => row.map((id) => (id === 0 ? 0 : 1))) };
+/** Its tokens as labels, padding left out. */
+export const tinyLabels = input_ids.map((row) => row.map((id) => (id === 0 ? -100 : id)));
 
 /**
- * A base to test a method on, so small that every gradient can be checked, and a batch of two rows for it, one padded: of `bert`
- * with a class for each row, else with labels of tokens.
+ * A base to test a method on, of `tinyConfigs`, and `tinyText` as a batch for it: of `bert` with a class for each row, else with
+ * `tinyLabels`.
  * @param Auto makes the model of its config, as `AutoModelForCausalLM` does
  */
 export function tinyBase(
   Auto: { fromConfig(config: never): Promise<unknown> },
-  architecture: keyof typeof configs,
+  architecture: keyof typeof tinyConfigs,
 ): Pick<MethodUnderTest, 'createModel' | 'createShapes' | 'batch'> {
-  const createShapes = async () =>
-    (await Auto.fromConfig({ model_type: architecture, ...configs[architecture] } as never)) as ReferenceModel;
+  const createShapes = async () => (await Auto.fromConfig(tinyConfigs[architecture] as never)) as ReferenceModel;
   return {
     createShapes,
     async createModel() {
@@ -68,6 +74,6 @@ export function tinyBase(
       initialize(model);
       return model;
     },
-    batch: { input_ids, attention_mask, labels: architecture === 'bert' ? [2, 0] : tokens },
+    batch: { ...tinyText, labels: architecture === 'bert' ? [2, 0] : tinyLabels },
   };
 }

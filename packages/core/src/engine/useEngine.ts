@@ -1,10 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { guardMemory } from './guardMemory';
 import { useNative } from './native/useNative';
 import { useNodeWebgpu } from './nodeWebgpu';
 import { whyNotGraphics } from './softwareGraphics';
-import { threadsOf, useWasm } from './wasm';
-import { registerWasmForms } from './wasmForms';
+import { running, useWasm } from './wasm';
 
 /** `native` is TensorFlow's own library through tfjs-node or tfjs-node-gpu, `webgpu` in Node is the package of that name; the others are tfjs's backends of these names. */
 export type EngineName = 'native' | 'wasm' | 'webgpu' | 'webgl' | 'cpu';
@@ -97,12 +95,7 @@ async function useRegistered(name: string, loaded: unknown): Promise<Started> {
   if (!(await tf.setBackend(name))) throw new Error('it does not start here');
   await tf.ready();
   if (name !== 'wasm') return { description: name, threads: 1 };
-  guardMemory(tf.backend());
-  registerWasmForms();
-  // Browsers give threads to pages that are isolated from others; only the package knows how many it started.
-  const { getThreadsCount } = (loaded ?? {}) as { getThreadsCount?: () => number };
-  const threads = tf.env().getBool('WASM_HAS_MULTITHREAD_SUPPORT') ? (getThreadsCount?.() ?? 1) : 1;
-  return { description: threadsOf(threads), threads };
+  return running(loaded as Parameters<typeof running>[0]);
 }
 
 const say = (line: string) => (isNode ? void process.stderr.write(`${line}\n`) : console.info(line));

@@ -11,9 +11,6 @@ interface WasmBackend {
 
 const NAME = '@tensorflow/tfjs-backend-wasm';
 
-/** What the engine says of itself. */
-export const threadsOf = (threads: number): string => `wasm, ${threads} thread${threads === 1 ? '' : 's'}`;
-
 /** The embedded engine in Node. @param wanted threads. @default as many as there are free cores */
 export async function useWasm(wanted?: number): Promise<Started> {
   const { loaded, resolve } = await requirePackage(NAME);
@@ -48,11 +45,16 @@ async function freeCores(): Promise<number> {
 async function startBackend(backend: WasmBackend): Promise<Started> {
   if (!(await tf.setBackend('wasm'))) throw new Error(`${NAME} does not start here`);
   await tf.ready();
+  return running(backend);
+}
+
+/** What belongs to a wasm backend that has started. @param backend its package, where it was loaded here */
+export function running({ getThreadsCount }: Partial<WasmBackend> = {}): Started {
   guardMemory(tf.backend());
   registerWasmForms();
-  // Only a started threaded build knows how many there are.
-  const threads = tf.env().getBool('WASM_HAS_MULTITHREAD_SUPPORT') ? backend.getThreadsCount() : 1;
-  return { description: threadsOf(threads), threads };
+  // Threads are there in Node as wanted, and in pages that are isolated from others; only the package knows how many it started.
+  const threads = tf.env().getBool('WASM_HAS_MULTITHREAD_SUPPORT') ? (getThreadsCount?.() ?? 1) : 1;
+  return { description: `wasm, ${threads} thread${threads === 1 ? '' : 's'}`, threads };
 }
 
 /**

@@ -7,5 +7,7 @@ export async function valuesOf(stored: StoredTensor): Promise<tf.Tensor> {
   const { mapped } = engineForms();
   const place = mapped && (await stored.place());
   const tensor = place && mapped(place, stored.dtype, stored.shape);
-  return tensor ?? tf.tensor(Float32Array.from(await stored.data()), [...stored.shape], 'float32');
+  if (tensor) return tensor;
+  const values = await stored.data();
+  return tf.tensor(values instanceof Float32Array ? values : Float32Array.from(values), [...stored.shape], 'float32');
 }

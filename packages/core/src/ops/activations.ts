@@ -22,7 +22,13 @@ const pointwise =
           save([x]);
           return value(x) as T;
         },
-        backward: (dy, [saved]) => ({ x: () => tf.mul(dy, tidied(slope)(saved as T)) }),
+        backward: (dy, [saved]) => ({
+          x: () =>
+            tf.mul(
+              dy,
+              tf.tidy(() => slope(saved as T)),
+            ),
+        }),
       },
     );
   };

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { AttentionInputs, EngineForms } from '../../ops/engineForms';
 import { BFLOAT16, type Handle, type NativeKernels } from './kernels';
-import { type Product, products } from './product';
+import { type Product, products, size } from './product';
 
 /** Types of values in files, with the numbers that TensorFlow knows them by. */
 const STORED: Readonly<Record<string, { type: number; width: number }>> = {
@@ -74,7 +74,7 @@ export function nativeForms(k: NativeKernels, rounds: boolean): EngineForms {
     mapped: ({ file, start }, dtype, shape) => {
       const stored = STORED[dtype];
       const first = start / (stored?.width ?? Number.NaN);
-      const count = shape.reduce((product, n) => product * n, 1);
+      const count = size(shape);
       if (!stored || !Number.isInteger(first) || first + count > INT32_MAX || count === 0) return undefined;
       try {
         // What begins at a multiple of 64 bytes is used where it lies, other values are copied.

@@ -14,18 +14,13 @@ export type Product = (a: Handle, aShape: Shape, b: Handle, bShape: Shape, trans
  * @param rounds whether factors of large products are rounded to bfloat16
  */
 export function products(k: NativeKernels, rounds: boolean): Product {
-  const ofFloats = (a: Handle, aShape: Shape, b: Handle, bShape: Shape, transposeA: boolean, transposeB: boolean): Handle => {
-    const rows = aShape.at(transposeA ? -1 : -2) as number;
-    const columns = bShape.at(transposeB ? -2 : -1) as number;
-    const multiply =
-      aShape.length === 2 ? ofMatrices(k, rows, size(bShape), transposeA, transposeB) : ofBatches(k, rows, size(aShape) * columns);
-    return multiply(a, b, transposeA, transposeB);
-  };
   return (a, aShape, b, bShape, transposeA = false, transposeB = false) => {
-    const [rows, inner] = transposeA ? [aShape.at(-1), aShape.at(-2)] : [aShape.at(-2), aShape.at(-1)];
-    const isLarge = aShape.length === 2 && Math.min(rows as number, inner as number, size(bShape) / (inner as number)) >= 64;
-    if (!rounds || !isLarge) return ofFloats(a, aShape, b, bShape, transposeA, transposeB);
-    return k.toFloat(k.matMul(k.toBfloat16(a), k.toBfloat16(b), transposeA, transposeB));
+    const [rows, inner] = (transposeA ? [aShape.at(-1), aShape.at(-2)] : aShape.slice(-2)) as [number, number];
+    const columns = bShape.at(transposeB ? -2 : -1) as number;
+    if (aShape.length > 2) return ofBatches(k, rows, size(aShape) * columns)(a, b, transposeA, transposeB);
+    if (rounds && Math.min(rows, inner, columns) >= 64)
+      return k.toFloat(k.matMul(k.toBfloat16(a), k.toBfloat16(b), transposeA, transposeB));
+    return ofMatrices(k, rows, inner * columns, transposeA, transposeB)(a, b, transposeA, transposeB);
   };
 }
 
@@ -37,4 +32,4 @@ function ofMatrices(k: NativeKernels, rows: number, weights: number, transposeA:
 const ofBatches = (k: NativeKernels, rows: number, multiplications: number) =>
   rows === 1 || multiplications < 1e6 ? k.batchMatMulV3 : k.batchMatMulV2;
 
-const size = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
+export const size = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
