@@ -44,6 +44,7 @@ export {
 export { Parameter, type ParameterRole } from './module/Parameter';
 export { defaultGenerator, Generator, manualSeed } from './module/random';
 export { type Activation, activation, gelu, geluTanh, quickGelu, relu, sigmoid, silu, swiglu } from './ops/activations';
+export { asOneGraph } from './ops/asOneGraph';
 export { type AttentionOptions, attention, type BatchLayout, mergeHeads, splitHeads, spreadRows } from './ops/attention';
 export { batchNorm, type ChannelStatistics } from './ops/batchNorm';
 export { checkpoint, isCheckpointing, withCheckpointing } from './ops/checkpoint';

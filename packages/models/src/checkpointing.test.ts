@@ -1,4 +1,3 @@
-import '@tensorflow/tfjs-backend-wasm';
 import {
   defaultGenerator,
   disposeModule,
@@ -12,9 +11,10 @@ import {
 } from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, it } from 'vitest';
+import { useTestedEngine } from '../../testing/src/useTestedEngine';
 import { AutoModelForCausalLM, AutoModelForSemanticSegmentation, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification } from './auto';
 
-beforeAll(() => tf.setBackend('wasm'));
+beforeAll(useTestedEngine);
 
 const common = { vocab_size: 31, hidden_size: 8, num_hidden_layers: 6, num_attention_heads: 2, pad_token_id: 0, initializer_range: 0.5 };
 const seq2seq = { ...common, d_model: 8, dropout: 0.2, init_std: 0.5, max_position_embeddings: 32, decoder_start_token_id: 0 };

@@ -1,5 +1,4 @@
 // What Python PEFT 0.21 fails on with these models, and what it computes otherwise or not at all.
-import '@tensorflow/tfjs-backend-wasm';
 import { fileURLToPath } from 'node:url';
 import {
   folder,
@@ -23,6 +22,7 @@ import { promptTuningConfig } from '@peft/prompt-tuning';
 import { checkGradients } from '@peft/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { useTestedEngine } from '../../testing/src/useTestedEngine';
 import type { AutoClass } from './auto';
 import * as autos from './auto';
 import { fixturePath } from './fixtures/fixtures';
@@ -81,7 +81,7 @@ function checkTraining(model: { forward(batch: TextBatch): ModelOutput }, batch:
 
 let previous: ReturnType<typeof setWarningHandler>;
 beforeAll(async () => {
-  await tf.setBackend('wasm');
+  await useTestedEngine();
   previous = setWarningHandler(() => {});
 });
 afterAll(() => void setWarningHandler(previous));

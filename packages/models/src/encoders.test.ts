@@ -1,4 +1,3 @@
-import '@tensorflow/tfjs-backend-wasm';
 import {
   disposeModule,
   initialize,
@@ -15,6 +14,7 @@ import {
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkGradients } from '../../testing/src/gradcheck';
+import { useTestedEngine } from '../../testing/src/useTestedEngine';
 import type { AutoClass } from './auto';
 import * as autos from './auto';
 import { fixturePath, readFixture } from './fixtures/fixtures';
@@ -43,7 +43,7 @@ const HEADS = ['SequenceClassification', 'TokenClassification', 'QuestionAnsweri
 let warnings: string[];
 let previous: ReturnType<typeof setWarningHandler>;
 
-beforeAll(() => tf.setBackend('wasm'));
+beforeAll(useTestedEngine);
 beforeEach(() => {
   warnings = [];
   previous = setWarningHandler((message) => void warnings.push(message));

@@ -1,7 +1,7 @@
-import '@tensorflow/tfjs-backend-wasm';
 import { disposeModule, namedParameters, setWarningHandler, type TextBatch } from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { useTestedEngine } from '../../testing/src/useTestedEngine';
 import type { AutoClass } from './auto';
 import * as autos from './auto';
 import { fixturePath, readFixture } from './fixtures/fixtures';
@@ -19,7 +19,7 @@ interface Case {
   expected: Record<string, number[]>;
 }
 
-beforeAll(() => tf.setBackend('wasm'));
+beforeAll(useTestedEngine);
 // A head of another size is reported; what it holds is given here.
 let previous: ReturnType<typeof setWarningHandler>;
 beforeAll(() => {

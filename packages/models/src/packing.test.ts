@@ -1,12 +1,12 @@
-import '@tensorflow/tfjs-backend-wasm';
 import { disposeModule, Embedding, initialize, manualSeed, namedParameters, setTraining, type TextBatch } from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { useTestedEngine } from '../../testing/src/useTestedEngine';
 import { AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification, AutoModelForTokenClassification } from './auto';
 import { openStep } from './shared/step';
 import type { TextModel } from './shared/TextModel';
 
-beforeAll(() => tf.setBackend('wasm'));
+beforeAll(useTestedEngine);
 
 const common = { vocab_size: 31, hidden_size: 8, num_hidden_layers: 2, num_attention_heads: 2, pad_token_id: 0, initializer_range: 0.5 };
 const llama = { ...common, intermediate_size: 12, num_key_value_heads: 1, max_position_embeddings: 32 };

@@ -1,7 +1,7 @@
-import '@tensorflow/tfjs-backend-wasm';
 import { disposeModule, memorySink, setWarningHandler, type TextBatch } from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { useTestedEngine } from '../../testing/src/useTestedEngine';
 import type { AutoClass } from './auto';
 import * as autos from './auto';
 import { fixturePath, readFixture } from './fixtures/fixtures';
@@ -25,7 +25,7 @@ let previous: ReturnType<typeof setWarningHandler>;
 beforeAll(async () => {
   // A body leaves the head in the file out, and says so.
   previous = setWarningHandler(() => {});
-  await tf.setBackend('wasm');
+  await useTestedEngine();
   for (const name of ['t5', 'mt5', 'bart']) models[name] = await load(name);
 });
 afterAll(() => {

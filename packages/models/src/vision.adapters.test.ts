@@ -1,5 +1,4 @@
 // What methods do on models of images, beside the reference cases.
-import '@tensorflow/tfjs-backend-wasm';
 import { adaLoraConfig } from '@peft/adalora';
 import {
   type AnyTuner,
@@ -24,13 +23,14 @@ import { promptTuningConfig } from '@peft/prompt-tuning';
 import { checkGradients } from '@peft/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { useTestedEngine } from '../../testing/src/useTestedEngine';
 import { AutoModelForImageClassification, AutoModelForSemanticSegmentation } from './auto';
 import type { ImageBatch, VisionModel } from './shared/VisionModel';
 
 let previous: ReturnType<typeof setWarningHandler>;
 let batch: Required<Pick<ImageBatch, 'pixel_values'>>;
 beforeAll(async () => {
-  await tf.setBackend('wasm');
+  await useTestedEngine();
   previous = setWarningHandler(() => {});
   const pixel_values = tf.tensor4d(
     Float32Array.from({ length: 2 * 3 * 64 }, (_, i) => Math.sin(0.37 * i)),

@@ -1,4 +1,3 @@
-import '@tensorflow/tfjs-backend-wasm';
 import { adaLoraConfig } from '@peft/adalora';
 import { disposeModule, getPeftModel, memorySink, namedParameters, type Parameter, setWarningHandler } from '@peft/core';
 import { ia3Config } from '@peft/ia3';
@@ -10,6 +9,7 @@ import { checkGradients } from '@peft/testing';
 import { adamW } from '@peft/train';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { useTestedEngine } from '../../testing/src/useTestedEngine';
 import { AutoModel, AutoModelForSpeechSeq2Seq, autoClassFor } from './auto';
 import { normalizeConfig } from './config';
 import { fixturePath, readFixture } from './fixtures/fixtures';
@@ -32,7 +32,7 @@ let input_features: tf.Tensor3D;
 let previous: ReturnType<typeof setWarningHandler>;
 
 beforeAll(async () => {
-  await tf.setBackend('wasm');
+  await useTestedEngine();
   // A body leaves the head in the file out, and says so.
   previous = setWarningHandler(() => {});
   model = await load();

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { gelu, geluTanh, silu, swiglu } from '../ops/activations';
+import { asOneGraph } from '../ops/asOneGraph';
 import { attention, splitHeads } from '../ops/attention';
 import { engineForms, registerEngineForms } from '../ops/engineForms';
 import { linear, linearTransposed } from '../ops/linear';
@@ -47,6 +48,10 @@ const pointwise = (f: (x: tf.Tensor2D) => tf.Tensor) => {
   const x = tensor([3, 5], 3);
   return () => f(x);
 };
+
+/** The largest distance, relative to the largest expected value. */
+const farthest = (actual: tf.Tensor, expected: tf.Tensor): number =>
+  tf.tidy(() => (tf.max(tf.abs(tf.sub(actual, expected))).dataSync()[0] as number) / (tf.max(tf.abs(expected)).dataSync()[0] as number));
 
 /** Each makes its inputs once and gives what computes with them. */
 const cases: Record<string, () => () => tf.Tensor> = {
@@ -135,9 +140,13 @@ describe.each([
         registerEngineForms(backend, {});
         const portable = compute();
         expect(own.shape).toEqual(portable.shape);
-        const scale = tf.max(tf.abs(portable)).dataSync()[0] as number;
-        expect((tf.max(tf.abs(tf.sub(own, portable))).dataSync()[0] as number) / scale).toBeLessThan(1e-6);
-        expect(more).toBeLessThanOrEqual(tf.memory().numTensors - before - more);
+        const portableMore = tf.memory().numTensors - before - more;
+        expect(farthest(own, portable)).toBeLessThan(1e-6);
+        // wasm keeps a weight that it turned.
+        expect(more).toBeLessThanOrEqual(portableMore + 1);
+        registerEngineForms(backend, forms);
+        // Often enough to become a graph where there are graphs.
+        for (let i = 0; i < 9; i++) tf.tidy(() => void expect(farthest(asOneGraph(compute), own)).toBeLessThan(1e-6));
       });
     } finally {
       registerEngineForms(backend, forms);

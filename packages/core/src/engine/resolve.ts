@@ -35,6 +35,7 @@ export async function requirePackage(
 }
 
 interface NodeModules {
+  'node:fs': typeof import('node:fs');
   'node:module': typeof import('node:module');
   'node:os': typeof import('node:os');
   'node:url': typeof import('node:url');

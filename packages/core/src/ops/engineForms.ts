@@ -6,6 +6,12 @@ import type { FilePlace } from '../files/safetensors';
  * They record no gradient, so operations use them where none is recorded; `matMul` also serves gradients.
  */
 export interface EngineForms {
+  /** See `asOneGraph`. */
+  asOneGraph<Out>(body: () => Out): Out;
+  /** The sum of two tensors or more of one shape. */
+  add(xs: readonly tf.Tensor[]): tf.Tensor;
+  /** See `slice`; sizes are all given. */
+  slice(x: tf.Tensor, begin: readonly number[], size: readonly number[]): tf.Tensor;
   /** The matrix product of equal leading dimensions, each matrix transposed first if so asked. */
   matMul(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean): tf.Tensor;
   /** x·W, or x·Wᵀ, plus bias. */

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable';
+import { inferenceForms } from './engineForms';
 import { scatterRows } from './scatterRows';
 
 /** The same values in another shape. */
@@ -49,6 +50,8 @@ export function slice<T extends tf.Tensor>(x: T, begin: number[], size: number[]
   const sizes = x.shape.map((n, i) => (size[i] === undefined || size[i] === -1 ? n - (begin[i] ?? 0) : size[i]));
   const paddings = x.shape.map((n, i): [number, number] => [begin[i] ?? 0, n - (begin[i] ?? 0) - (sizes[i] as number)]);
   const starts = paddings.map(([start]) => start);
+  const { slice: form } = inferenceForms();
+  if (form) return form(x, starts, sizes as number[]) as T;
   return differentiable<{ x: tf.Tensor }, T>(
     { x },
     { forward: () => tf.slice(x, starts, sizes), backward: (dy) => ({ x: () => tf.pad(dy, paddings) }) },

@@ -1,4 +1,4 @@
-import { type KeyValues, type ModelOutput, pause, type TextBatch } from '@peft/core';
+import { asOneGraph, type KeyValues, type ModelOutput, pause, reshape, slice, type TextBatch } from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
 import { heldPositions } from '../shared/cache';
 import type { SpeechBatch } from '../shared/SpeechBatch';
@@ -70,7 +70,18 @@ export class Decoding {
   }
 
   /** The scores of every sequence's next token. */
-  async scores(): Promise<Float32Array[]> {
+  scores(): Promise<Float32Array[]> {
+    return this.#next((logits) => logits) as Promise<Float32Array[]>;
+  }
+
+  /** The likeliest next token of every sequence; of equals the first. */
+  async likeliest(): Promise<number[]> {
+    const tokens = await this.#next((logits) => tf.argMax(logits, 1));
+    return tokens.map(([token]) => token as number);
+  }
+
+  /** Goes on by a token. @param choose what is wanted of the logits [rows, V] @returns it for every sequence */
+  async #next(choose: (logits: tf.Tensor2D) => tf.Tensor): Promise<(Float32Array | Int32Array)[]> {
     // So that a signal can end it, and a page shows what came so far.
     await pause();
     this.#dropStaleCache();
@@ -78,7 +89,34 @@ export class Decoding {
     const past = this.#past;
     // The encoder sees each row once, whatever becomes of it: its copies begin alike.
     const copies = past || this.#encoded ? 1 : this.#copies;
-    const { logits, cache, encoded } = tf.tidy(() => {
+    const step = () => this.#step(copies, choose);
+    // Behind the prompt every token takes the same small step.
+    const { chosen, cache, encoded } = past ? asOneGraph(step) : step();
+    try {
+      if (cache !== past) this.#release(cache);
+      this.#past = cache;
+      if (encoded && encoded !== this.#encoded) {
+        this.#encoded?.dispose();
+        this.#encoded = encoded;
+      }
+      const all = (await chosen.data()) as Float32Array | Int32Array;
+      const rows = chosen.shape[0] as number;
+      const width = all.length / rows;
+      return Array.from({ length: rows * copies }, (_, i) => {
+        const row = Math.floor(i / copies);
+        return all.slice(row * width, (row + 1) * width);
+      });
+    } finally {
+      chosen.dispose();
+    }
+  }
+
+  /** @param copies how many sequences become of each row */
+  #step(
+    copies: number,
+    choose: (logits: tf.Tensor2D) => tf.Tensor,
+  ): { chosen: tf.Tensor; cache: Cache | undefined; encoded: tf.Tensor3D | undefined } {
+    return tf.tidy(() => {
       const output = this.#forward({
         ...(this.#input ? this.#decoderBatch(this.#input, copies) : this.#batch()),
         use_cache: this.#useCache,
@@ -87,26 +125,11 @@ export class Decoding {
       if (!output.logits) throw new Error('this model gives no logits: it does not generate');
       const { past_key_values: cache, encoder_last_hidden_state: encoded } = output;
       return {
-        logits: output.logits,
+        chosen: choose(lastPosition(output.logits as tf.Tensor3D)),
         cache: cache && mapCache(cache, (t) => repeatRows(t, copies)),
         encoded: this.#useCache ? undefined : encoded && repeatRows(encoded, copies),
       };
     });
-    try {
-      if (cache !== past) this.#release(cache);
-      this.#past = cache;
-      if (encoded && encoded !== this.#encoded) {
-        this.#encoded?.dispose();
-        this.#encoded = encoded;
-      }
-      const all = (await logits.data()) as Float32Array;
-      const [rows, columns, width] = logits.shape as [number, number, number];
-      // A model that does not know logits_to_keep gives the logits of all positions: the last ones count.
-      const last = (row: number) => all.slice(((row + 1) * columns - 1) * width, (row + 1) * columns * width);
-      return Array.from({ length: rows * copies }, (_, row) => last(Math.floor(row / copies)));
-    } finally {
-      logits.dispose();
-    }
   }
 
   #batch(): TextBatch {
@@ -134,7 +157,9 @@ export class Decoding {
     const size = past?.[0]?.key.shape[2] ?? 0;
     const length = heldPositions(past);
     if (!past || length < size) return;
-    const more = Math.min(this.#lastLength - (this.sequences[0] as number[]).length, Math.max(ROOM, Math.ceil(size / 4)));
+    // With one position too many even the last step is the like of the others, in which some positions are empty.
+    const toCome = this.#lastLength - (this.sequences[0] as number[]).length + 1;
+    const more = Math.min(toCome, Math.max(ROOM, Math.ceil(size / 4)));
     const grow = (x: tf.Tensor4D) =>
       tf.pad(x, [
         [0, 0],
@@ -212,6 +237,13 @@ function repeatRows<T extends tf.Tensor>(x: T, copies: number): T {
   if (copies === 1) return x;
   const rows = Int32Array.from({ length: (x.shape[0] as number) * copies }, (_, row) => Math.floor(row / copies));
   return tf.gather(x, tf.tensor1d(rows, 'int32'));
+}
+
+/** A model that does not know `logits_to_keep` gives the logits of all positions: the last ones count. @param logits [rows, T, V] @returns [rows, V] */
+function lastPosition(logits: tf.Tensor3D): tf.Tensor2D {
+  const [rows, length, width] = logits.shape;
+  const last = length === 1 ? logits : slice(logits, [0, length - 1, 0], [-1, 1, -1]);
+  return reshape<tf.Tensor2D>(last, [rows, width]);
 }
 
 /** A mask that hides something. */

@@ -1,7 +1,7 @@
-import '@tensorflow/tfjs-backend-wasm';
 import { disposeModule } from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { useTestedEngine } from '../../../testing/src/useTestedEngine';
 import { AutoModelForCausalLM } from '../auto';
 import { fixturePath, readFixture, SOTU } from '../fixtures/fixtures';
 import type { TextModel } from '../shared/TextModel';
@@ -22,7 +22,7 @@ const models: Record<string, TextModel> = {};
 let tokenizer: TextTokenizer;
 
 beforeAll(async () => {
-  await tf.setBackend('wasm');
+  await useTestedEngine();
   tokenizer = await AutoTokenizer.fromPretrained(SOTU);
   models.sotu = await AutoModelForCausalLM.fromPretrained(SOTU);
   for (const name of ['llama', 'mistral', 'qwen2', 'gpt2'])

@@ -2,7 +2,7 @@ import { defaultGenerator, Generator } from '@peft/core';
 import type { TextModel } from '../shared/TextModel';
 import { searchBeams } from './beams';
 import { Decoding, type EncoderInput, type Forward, type Prompts } from './Decoding';
-import { adjustScores, argMax, drawToken } from './logits';
+import { adjustScores, argMax, drawToken, leavesScores } from './logits';
 import { endTest, type GenerateOptions, resolveOptions, type Settings } from './options';
 import { decoderStarts, maskOf, repeatPrompts, rowsOf } from './prompts';
 
@@ -34,15 +34,19 @@ async function continueRows(forward: Forward, prompts: Prompts, input: EncoderIn
   const hasEnded = endTest(settings);
   const random = settings.generator ?? (settings.seed === undefined ? defaultGenerator() : new Generator(settings.seed));
   const ended = decoding.sequences.map(() => false);
+  // Scores that nobody looks at need not leave the engine.
+  const plain = !do_sample && leavesScores(settings);
+  const choose = (scores: Float32Array, row: number, step: number): number => {
+    adjustScores(scores, decoding.sequences[row] as number[], step, settings);
+    return do_sample ? drawToken(scores, settings, random) : argMax(scores);
+  };
   try {
     for (let step = 0; step < settings.max_new_tokens && !ended.every(Boolean) && !signal?.aborted; step++) {
-      const scores = await decoding.scores();
       const running = ended.map((done) => !done);
-      const tokens = scores.map((row, i) => {
-        if (ended[i]) return pad ?? 0;
-        adjustScores(row, decoding.sequences[i] as number[], step, settings);
-        return do_sample ? drawToken(row, settings, random) : argMax(row);
-      });
+      const tokens = plain
+        ? await decoding.likeliest()
+        : (await decoding.scores()).map((scores, i) => (ended[i] ? 0 : choose(scores, i, step)));
+      for (const i of ended.keys()) if (ended[i]) tokens[i] = pad ?? 0;
       decoding.push(tokens);
       decoding.sequences.forEach((ids, i) => {
         ended[i] ||= hasEnded(ids);

@@ -55,6 +55,16 @@ export function adjustScores(scores: Float32Array, ids: readonly number[], step:
   if (notFirst && step === begun) forbid(scores, notFirst);
 }
 
+/** Whether `adjustScores` has nothing to do in any step. */
+export const leavesScores = (settings: Settings): boolean =>
+  settings.repetition_penalty === 1 &&
+  settings.no_repeat_ngram_size === 0 &&
+  settings.min_length === 0 &&
+  settings.min_new_tokens === 0 &&
+  [settings.forced_bos_token_id, settings.forced_eos_token_id].every((id) => typeof id !== 'number') &&
+  !settings.suppress_tokens &&
+  !settings.begin_suppress_tokens;
+
 /** The likeliest token; of equals the first. */
 export function argMax(scores: Float32Array): number {
   let best = 0;

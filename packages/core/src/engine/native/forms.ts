@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { AttentionInputs, EngineForms } from '../../ops/engineForms';
-import { BFLOAT16, type Handle, type NativeKernels } from './kernels';
+import type { Handle } from './binding';
+import { BFLOAT16, type NativeKernels } from './kernels';
 import { type Product, products, size } from './product';
 
 /** Types of values in files, with the numbers that TensorFlow knows them by. */
@@ -14,54 +15,58 @@ const INT32_MAX = 2 ** 31 - 1;
 /** What TensorFlow's library computes in forms of its own. @param rounds whether factors of large products are rounded to bfloat16 */
 export function nativeForms(k: NativeKernels, rounds: boolean): EngineForms {
   const product = products(k, rounds);
-  const { compute, number, of } = k;
-  const pointwise = (f: (x: Handle) => Handle) => (x: tf.Tensor) => compute(() => f(of(x)));
+  const { compute, form, number, of } = k;
+  const pointwise = (name: string, f: (x: Handle) => Handle) => (x: tf.Tensor) => form<tf.Tensor>(name, [x], f);
   const silu = (x: Handle) => k.mul(x, k.sigmoid(x));
-  const times = (a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean) =>
-    product(of(a), a.shape, of(b), b.shape, transposeA, transposeB);
   return {
-    matMul: (a, b, transposeA, transposeB) => compute(() => times(a, b, transposeA, transposeB)),
+    asOneGraph: k.asOneGraph,
+    add: (xs) => form(`add ${xs.length}`, xs, (...all) => all.reduce(k.add)),
+    slice: (x, begin, size) => form(`slice ${begin} ${size}`, [x], (all) => k.slice(all, begin, size)),
+    matMul: (a, b, transposeA, transposeB) =>
+      form(`matMul ${transposeA} ${transposeB}`, [a, b], (left, right) => product(left, a.shape, right, b.shape, transposeA, transposeB)),
     affine: (x, weight, bias, transposed) =>
-      compute(() => {
-        const y = times(x, weight, false, transposed);
-        return bias ? k.add(y, of(bias)) : y;
+      form(`affine ${transposed}`, bias ? [x, weight, bias] : [x, weight], (rows, matrix, shift) => {
+        const y = product(rows, x.shape, matrix, weight.shape, false, transposed);
+        return shift === undefined ? y : k.add(y, shift);
       }),
     lowRank: (base, x, A, B, scaling) =>
-      compute(() => {
-        const thin = times(x, A, false, true);
+      form(`lowRank ${scaling}`, [base, x, A, B], (sum, rows, down, up) => {
+        const thin = product(rows, x.shape, down, A.shape, false, true);
         const scaled = scaling === 1 ? thin : k.mul(thin, number(scaling));
-        return k.add(of(base), product(scaled, [x.shape[0], A.shape[0] as number], of(B), B.shape, false, true));
+        return k.add(sum, product(scaled, [x.shape[0], A.shape[0] as number], up, B.shape, false, true));
       }),
     norm: (x, weight, bias, eps, centred) =>
-      compute(() => {
-        const shifted = centred ? k.sub(of(x), k.rowMeans(of(x))) : of(x);
+      form(`norm ${eps} ${centred}`, bias ? [x, weight, bias] : [x, weight], (rows, factor, shift) => {
+        const shifted = centred ? k.sub(rows, k.rowMeans(rows)) : rows;
         const inverse = k.rsqrt(k.add(k.rowMeans(k.square(shifted)), number(eps)));
-        const scaled = k.mul(k.mul(shifted, inverse), of(weight));
-        return bias ? k.add(scaled, of(bias)) : scaled;
+        const scaled = k.mul(k.mul(shifted, inverse), factor);
+        return shift === undefined ? scaled : k.add(scaled, shift);
       }),
     rotary: (x, cos, sin, heads) =>
-      compute(() => {
+      form(`rotary ${heads}`, [x, cos, sin], (rows, c, s) => {
         const [count, width] = x.shape;
         const size = width / heads;
-        const turn = (parts: Handle, swapped: Handle, c: Handle, s: Handle) =>
-          k.reshape(k.add(k.mul(parts, c), k.mul(swapped, s)), x.shape);
+        const turn = (parts: Handle, swapped: Handle, perPart: (t: Handle) => Handle) =>
+          k.reshape(k.add(k.mul(parts, perPart(c)), k.mul(swapped, perPart(s))), x.shape);
         if (count === 1) {
           // One row's cosines are those of all its heads, and a small product is the quickest way to swap their halves.
-          const parts = k.reshape(of(x), [heads, size]);
-          return turn(parts, k.matMul(parts, k.swapOf(size)), of(cos), of(sin));
+          const parts = k.reshape(rows, [heads, size]);
+          return turn(parts, k.matMul(parts, k.swapOf(size)), (t) => t);
         }
-        const perHead = (t: tf.Tensor2D) => k.reshape(of(t), [count, 1, 2, size / 2]);
-        const parts = k.reshape(of(x), [count, heads, 2, size / 2]);
-        return turn(parts, k.reverse(parts, 2), perHead(cos), perHead(sin));
+        const parts = k.reshape(rows, [count, heads, 2, size / 2]);
+        return turn(parts, k.reverse(parts, 2), (t) => k.reshape(t, [count, 1, 2, size / 2]));
       }),
     splitHeads: (x, batch, heads) =>
-      compute(() => {
+      form(`splitHeads ${batch} ${heads}`, [x], (rows) => {
         const [count, width] = x.shape;
         const [length, size] = [count / batch, width / heads];
-        if (length === 1) return k.reshape(of(x), [batch, heads, 1, size]);
-        return k.transpose(k.reshape(of(x), [batch, length, heads, size]), [0, 2, 1, 3]);
+        if (length === 1) return k.reshape(rows, [batch, heads, 1, size]);
+        return k.transpose(k.reshape(rows, [batch, length, heads, size]), [0, 2, 1, 3]);
       }),
-    attention: (inputs) => compute(() => attention(k, product, inputs)),
+    attention: (inputs) => {
+      const { query, key, value, scale, softcap, biases } = inputs;
+      return form(`attention ${scale} ${softcap}`, [query, key, value, ...biases], (...handles) => attention(k, product, inputs, handles));
+    },
     writePositions: (cache, x, start) => {
       const [B, H, S, D] = cache.shape;
       const T = x.shape[2];
@@ -79,7 +84,7 @@ export function nativeForms(k: NativeKernels, rounds: boolean): EngineForms {
       try {
         // What begins at a multiple of 64 bytes is used where it lies, other values are copied.
         return compute(() => {
-          const values = k.slice(k.mappedFile(file, stored.type, first + count), first, count);
+          const values = k.slice(k.mappedFile(file, stored.type, first + count), [first], [count]);
           return k.reshape(dtype === 'F32' ? values : k.toFloat(values), shape);
         });
       } catch {
@@ -87,33 +92,39 @@ export function nativeForms(k: NativeKernels, rounds: boolean): EngineForms {
         return undefined;
       }
     },
-    gelu: pointwise((x) => k.mul(k.mul(x, number(0.5)), k.add(k.erf(k.mul(x, number(Math.SQRT1_2))), number(1)))),
-    geluTanh: pointwise((x) => {
+    gelu: pointwise('gelu', (x) => k.mul(k.mul(x, number(0.5)), k.add(k.erf(k.mul(x, number(Math.SQRT1_2))), number(1)))),
+    geluTanh: pointwise('geluTanh', (x) => {
       const inner = 2 * Math.sqrt(2 / Math.PI);
       return k.mul(x, k.sigmoid(k.mul(x, k.add(k.mul(k.square(x), number(inner * 0.044715)), number(inner)))));
     }),
-    silu: pointwise(silu),
-    swiglu: (gate, up) => compute(() => k.mul(silu(of(gate)), of(up))),
+    silu: pointwise('silu', silu),
+    swiglu: (gate, up) => form('swiglu', [gate, up], (g, u) => k.mul(silu(g), u)),
   };
 }
 
-function attention(k: NativeKernels, product: Product, { query, key, value, scale, softcap, biases }: AttentionInputs): Handle {
+/** @param handles those of query, key, value and biases */
+function attention(
+  k: NativeKernels,
+  product: Product,
+  { query, key, value, scale, softcap }: AttentionInputs,
+  [q, keys, values, ...biases]: readonly Handle[],
+): Handle {
   const [B, H, T, D] = query.shape;
   const [, shared, S] = key.shape;
   const valueSize = value.shape[3];
   const grouped = shared !== H;
-  const scaled = k.mul(k.of(query), k.number(scale));
+  const scaled = k.mul(q as Handle, k.number(scale));
   // Heads that share a key are neighbours, so their queries are rows of one matrix.
   const perKey = (width: number) => [B, shared, (H / shared) * T, width];
   const queries = grouped ? k.reshape(scaled, perKey(D)) : scaled;
-  let scores = product(queries, perKey(D), k.of(key), key.shape, false, true);
+  let scores = product(queries, perKey(D), keys as Handle, key.shape, false, true);
   if (softcap !== undefined) scores = k.mul(k.tanh(k.mul(scores, k.number(1 / softcap))), k.number(softcap));
   if (biases.length > 0) {
     if (grouped) scores = k.reshape(scores, [B, H, T, S]);
-    for (const bias of biases) scores = k.add(scores, k.of(bias));
+    for (const bias of biases) scores = k.add(scores, bias);
     if (grouped) scores = k.reshape(scores, perKey(S));
   }
-  const out = product(k.softmax(scores), perKey(S), k.of(value), value.shape);
+  const out = product(k.softmax(scores), perKey(S), values as Handle, value.shape);
   if (T === 1) return k.reshape(out, [B, H * valueSize]);
   return k.reshape(k.transpose(k.reshape(out, [B, H, T, valueSize]), [0, 2, 1, 3]), [B * T, H * valueSize]);
 }

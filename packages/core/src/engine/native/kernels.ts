@@ -1,41 +1,15 @@
 import type * as tf from '@tensorflow/tfjs-core';
-
-/** What tfjs-node's binding to TensorFlow offers, as far as it is used here. */
-interface Binding {
-  readonly TF_FLOAT: number;
-  readonly TF_INT32: number;
-  readonly TF_ATTR_TYPE: number;
-  readonly TF_ATTR_BOOL: number;
-  readonly TF_ATTR_SHAPE: number;
-  readonly TF_ATTR_STRING: number;
-  executeOp(name: string, attributes: readonly Attribute[], inputs: readonly Handle[], outputs: number): Made[];
-  createTensor(shape: readonly number[], type: number, values: Float32Array | Int32Array): Handle;
-  deleteTensor(handle: Handle): void;
-}
-
-interface Attribute {
-  name: string;
-  type: number;
-  value: number | boolean | string | readonly number[];
-}
-
-interface Made {
-  id: Handle;
-  shape: number[];
-  dtype: number;
-}
+import type { Attribute, Handle, Made } from './binding';
+import type { GraphBinding } from './oneGraph';
 
 export interface NodeBackend {
-  readonly binding: Binding;
+  binding: GraphBinding;
   getInputTensorIds(tensors: readonly tf.Tensor[]): Handle[];
   createOutputTensor(made: Made): tf.Tensor;
 }
 
 /** TensorFlow's number for the type, which tfjs does not know. */
 export const BFLOAT16 = 14;
-
-/** A tensor of TensorFlow's own. */
-export type Handle = number;
 
 /** So many constants are kept: those of positions are soon of no more use. */
 const KEPT = 256;
@@ -54,6 +28,8 @@ export function nativeKernels(backend: NodeBackend) {
 
   let made: Made[] = [];
   const constants = new Map<string, Handle>();
+  const constantHandles = new Set<Handle>();
+  const isConstant = (handle: Handle) => constantHandles.has(handle);
 
   const run = (name: string, attributes: readonly Attribute[], inputs: readonly Handle[]): Handle => {
     const [out] = binding.executeOp(name, attributes, inputs, 1) as [Made];
@@ -65,10 +41,13 @@ export function nativeKernels(backend: NodeBackend) {
     // The first is the one that was used longest ago, so that no operation loses one of its own inputs.
     constants.delete(key);
     constants.set(key, handle);
+    constantHandles.add(handle);
     if (constants.size > KEPT) {
       const [oldest, stale] = constants.entries().next().value as [string, Handle];
       binding.deleteTensor(stale);
+      binding.forgetPatterns();
       constants.delete(oldest);
+      constantHandles.delete(stale);
     }
     return handle;
   };
@@ -96,24 +75,37 @@ export function nativeKernels(backend: NodeBackend) {
   const toBfloat16 = [type('DstT', BFLOAT16)];
   const pick = <X>(table: X[][], a: boolean, b: boolean) => (table[Number(a)] as X[])[Number(b)] as X;
 
+  const of = (tensor: tf.Tensor): Handle => backend.getInputTensorIds([tensor])[0] as Handle;
+
+  function last(body: () => Handle): Made {
+    const outer = made;
+    made = [];
+    try {
+      const result = body();
+      const index = made.findIndex(({ id }) => id === result);
+      return made.splice(index, 1)[0] as Made;
+    } finally {
+      for (const { id } of made) binding.deleteTensor(id);
+      made = outer;
+    }
+  }
+
   return {
     number,
     swapOf,
+    asOneGraph: binding.asOneGraph,
     /** The handle of a tensor of tfjs. */
-    of: (tensor: tf.Tensor): Handle => backend.getInputTensorIds([tensor])[0] as Handle,
+    of,
     /** What a function makes last, as a tensor of tfjs; all else that it made is freed. */
-    compute<Out extends tf.Tensor>(body: () => Handle): Out {
-      const outer = made;
-      made = [];
-      try {
-        const result = body();
-        const index = made.findIndex(({ id }) => id === result);
-        const [out] = made.splice(index, 1) as [Made];
-        return backend.createOutputTensor(out) as Out;
-      } finally {
-        for (const { id } of made) binding.deleteTensor(id);
-        made = outer;
-      }
+    compute: <Out extends tf.Tensor>(body: () => Handle): Out => backend.createOutputTensor(last(body)) as Out,
+    /**
+     * `compute` of a body that uses nothing but its inputs, their shapes and constants.
+     * @param name tells it from others, and is to hold whatever else changes what it computes
+     */
+    form<Out extends tf.Tensor>(name: string, inputs: readonly tf.Tensor[], body: (...inputs: Handle[]) => Handle): Out {
+      const handles = backend.getInputTensorIds(inputs);
+      const key = `${name} ${inputs.map(({ shape }) => shape).join(' ')}`;
+      return backend.createOutputTensor(binding.patterned(key, handles, isConstant, () => last(() => body(...handles)))) as Out;
     },
     add: binary('AddV2'),
     sub: binary('Sub'),
@@ -139,8 +131,7 @@ export function nativeKernels(backend: NodeBackend) {
         ],
         [],
       ),
-    /** A part of a vector. */
-    slice: (x: Handle, start: number, count: number) => run('Slice', none, [x, integers([start]), integers([count])]),
+    slice: (x: Handle, begin: readonly number[], size: readonly number[]) => run('Slice', none, [x, integers(begin), integers(size)]),
     toFloat: (x: Handle) => run('Cast', toFloat, [x]),
     toBfloat16: (x: Handle) => run('Cast', toBfloat16, [x]),
     matMul: (a: Handle, b: Handle, transposeA = false, transposeB = false) => run('MatMul', pick(products, transposeA, transposeB), [a, b]),

@@ -6,6 +6,7 @@ import type { Started } from '../useEngine';
 import { nativeForms } from './forms';
 import { type NodeBackend, nativeKernels } from './kernels';
 import { loadBackend } from './loadBackend';
+import { graphBinding } from './oneGraph';
 
 /** TensorFlow's own library, the faster of the packages that is installed; `PEFT_NATIVE` names a folder where to look first. */
 export async function useNative(matmulPrecision: 'highest' | 'medium'): Promise<Started> {
@@ -13,9 +14,12 @@ export async function useNative(matmulPrecision: 'highest' | 'medium'): Promise<
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   // TensorFlow turns its faster matrix products off where it does not know the processor to be Intel's: a third slower on AMD's.
   process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
+  // A graph's operations on the thread that asks for it: other threads are woken for parts of large ones alone, which costs less.
+  process.env.TF_NUM_INTEROP_THREADS ??= '-1';
   const util = (await nodeModule('node:util')) as unknown as Record<string, unknown>;
   // tfjs-node still calls what Node 23 no longer has.
   util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  const files = { fs: await nodeModule('node:fs'), os: await nodeModule('node:os') };
   const folders = process.env.PEFT_NATIVE ? [process.env.PEFT_NATIVE] : [];
   const problems: string[] = [];
   for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
@@ -23,12 +27,14 @@ export async function useNative(matmulPrecision: 'highest' | 'medium'): Promise<
       await requirePackage(name, folders, (require) => loadBackend(require, name));
       if (!(await tf.setBackend('tensorflow'))) throw new Error(`${name} does not start`);
       await tf.ready();
-      const kernels = nativeKernels(tf.backend() as unknown as NodeBackend);
+      const backend = tf.backend() as unknown as NodeBackend;
+      if (!backend.binding.asOneGraph) backend.binding = graphBinding(backend.binding, files);
+      const kernels = nativeKernels(backend);
       const rounds = matmulPrecision === 'medium' && (await multipliesBfloat16());
       registerEngineForms('tensorflow', nativeForms(kernels, rounds));
       return {
         description: `native (${name.slice('@tensorflow/'.length)}${rounds ? ', large products of bfloat16' : ''})`,
-        threads: (await nodeModule('node:os')).availableParallelism(),
+        threads: files.os.availableParallelism(),
       };
     } catch (error) {
       const { message } = error as Error;
