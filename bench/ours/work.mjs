@@ -5,7 +5,6 @@ import { createInterface } from 'node:readline';
 import { getPeftModel, manualSeed } from '@peft/core';
 import { useEngine } from '@peft/core/engine';
 import * as models from '@peft/models';
-import * as tf from '@tensorflow/tfjs-core';
 
 const [kind, json] = process.argv.slice(2);
 const job = JSON.parse(json);
@@ -46,7 +45,8 @@ async function crowded() {
   for (let i = 0; i < job.adapters; i++) model.addAdapter(`a${i}`, model.peftConfig.default);
   const adapter_names = job.rows.map((i) => `a${i}`);
   return async () => {
-    const logits = tf.tidy(() => model.forward({ ...job.batch, adapter_names }).logits);
+    const { tidy } = await import('@tensorflow/tfjs-core');
+    const logits = tidy(() => model.forward({ ...job.batch, adapter_names }).logits);
     const [value] = await logits.data();
     logits.dispose();
     return value;
@@ -151,6 +151,7 @@ await useEngine({
 });
 const sample = await kinds[kind]();
 if (sample) {
+  const { memory } = await import('@tensorflow/tfjs-core');
   answer({ ready: true });
-  for await (const _ of createInterface({ input: process.stdin })) answer({ ...(await sample()), tensors: tf.memory().numTensors });
+  for await (const _ of createInterface({ input: process.stdin })) answer({ ...(await sample()), tensors: memory().numTensors });
 }
