@@ -1,9 +1,10 @@
-// What was built, in plain Node, as ES modules; and beside a CommonJS copy of itself.
+// What was built, in plain Node, as ES modules; and beside a copy of itself as bundlers take it.
 import '@tensorflow/tfjs-backend-wasm';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { before, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import * as core from '@peft/core';
 import { ia3, ia3Config } from '@peft/ia3';
 import { lora, loraConfig } from '@peft/lora';
@@ -14,7 +15,7 @@ import { trainTinyModel } from './trainTinyModel.cjs';
 const require = createRequire(import.meta.url);
 before(() => tf.setBackend('wasm'));
 
-for (const { manifest } of packages())
+for (const { folder, manifest } of packages())
   for (const path of Object.keys(manifest.exports).filter((path) => !path.endsWith('.json')))
     test(`${manifest.name}${path.slice(1)} is imported, and names the same as when it is required`, async () => {
       const specifier = manifest.name + path.slice(1);
@@ -22,8 +23,11 @@ for (const { manifest } of packages())
         Object.keys(exported)
           .filter((name) => name !== 'default' && name !== 'module.exports')
           .sort();
-      const imported = await import(specifier);
-      assert.deepEqual(names(imported), names(require(specifier)));
+      const [imported, required] = [await import(specifier), require(specifier)];
+      assert.deepEqual(names(imported), names(required));
+      for (const name of names(required)) assert.equal(imported[name], required[name], `there are two copies of ${name}`);
+      const forBundlers = await import(new URL(manifest.exports[path].import.module, pathToFileURL(`${folder}/`)));
+      assert.deepEqual(names(forBundlers), names(required));
     });
 
 test('importing the packages does nothing', () => {
@@ -48,8 +52,8 @@ test('LoRA: attach, train, save, load, merge', () =>
 test('(IA)3: attach, train, save, load, merge', () =>
   trainTinyModel(tf, core, ia3, ia3Config({ target_modules: ['first', 'last'], feedforward_modules: ['last'] })));
 
-test('an ES module and a CommonJS copy in one program know the same methods and modules', async () => {
-  const other = require('@peft/core');
+test('two copies in one program, one of them bundled, know the same methods and modules', async () => {
+  const other = await import('../packages/core/dist/index.js');
   assert.notEqual(core.registerTuner, other.registerTuner, 'there are two copies');
   const tuner = { ...lora, type: 'TRY' };
   core.registerTuner(tuner);

@@ -55,7 +55,7 @@ interface Plan {
 /** A graph is made when operations come the so-many-th time: that takes as long as it then saves in a dozen tokens. */
 const WORTH_IT = 8;
 /** So many plans are kept. */
-const PLANS = 64;
+const PLANS = 16;
 /** Handles of what is held back count from here; TensorFlow's own have 32 bits. */
 const FIRST_HELD = 2 ** 40;
 
