@@ -110,6 +110,7 @@ async function adapterFolder(shape) {
   const { auto, task_type, lora } = shapes[shape];
   const adapter = join(cache, 'bench', `${shape}-adapter`);
   if (existsSync(adapter)) return { adapter };
+  await useEngine({ engine: 'wasm', log: () => {} });
   const base = await models[auto].fromPretrained(await modelFolder(shape));
   const model = getPeftModel(base, loraConfig({ task_type, r: 8, lora_alpha: 16, init_lora_weights: false, ...lora }));
   await model.savePretrained(adapter);
