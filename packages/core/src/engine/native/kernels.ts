@@ -28,8 +28,7 @@ export function nativeKernels(backend: NodeBackend) {
 
   let made: Made[] = [];
   const constants = new Map<string, Handle>();
-  const constantHandles = new Set<Handle>();
-  const isConstant = (handle: Handle) => constantHandles.has(handle);
+  const isConstant = (handle: Handle) => [...constants.values()].includes(handle);
 
   const run = (name: string, attributes: readonly Attribute[], inputs: readonly Handle[]): Handle => {
     const [out] = binding.executeOp(name, attributes, inputs, 1) as [Made];
@@ -41,13 +40,11 @@ export function nativeKernels(backend: NodeBackend) {
     // The first is the one that was used longest ago, so that no operation loses one of its own inputs.
     constants.delete(key);
     constants.set(key, handle);
-    constantHandles.add(handle);
     if (constants.size > KEPT) {
       const [oldest, stale] = constants.entries().next().value as [string, Handle];
       binding.deleteTensor(stale);
       binding.forgetPatterns();
       constants.delete(oldest);
-      constantHandles.delete(stale);
     }
     return handle;
   };

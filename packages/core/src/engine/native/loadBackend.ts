@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
  * takes nearly as long as TensorFlow's library; the backend itself needs tfjs-core alone, which is here already, and of its
  * kernels those that are called.
  */
-export function loadBackend(require: NodeJS.Require, name: string): void {
+export function loadBackend(require: NodeJS.Require, name: string, fs: typeof import('node:fs')): void {
   if (tf.findBackendFactory('tensorflow')) return;
   const main = require.resolve(name);
   const folder = main.replace(/dist[\\/]index\.js$/, '');
@@ -28,9 +28,8 @@ export function loadBackend(require: NodeJS.Require, name: string): void {
   const { NodeJSKernelBackend } = load('dist/nodejs_kernel_backend.js');
   const binding = load('lib/napi-v8/tfjs_binding.node');
   tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(binding, name), 3);
-  const { readdirSync } = require('node:fs') as typeof import('node:fs');
   // Each of these files holds the kernel that it is named after.
-  for (const file of readdirSync(`${folder}dist/kernels`)) {
+  for (const file of fs.readdirSync(`${folder}dist/kernels`)) {
     const kernelName = /^(\w+)\.js$/.exec(file)?.[1];
     if (!kernelName || kernelName.endsWith('_test')) continue;
     let kernel: tf.KernelConfig | undefined;

@@ -1,3 +1,6 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { size } from './product';
+
 /** A tensor before it is computed. */
 export interface Described {
   readonly shape: readonly number[];
@@ -22,19 +25,20 @@ export type Attributes = Readonly<Record<string, unknown>>;
 
 const T = { T: 0 };
 const same: Operation = { types: T, shape: ([x]) => x?.shape };
-const pairwise: Operation = { types: T, shape: ([a, b]) => a && b && broadcast(a.shape, b.shape) };
+const pairwise: Operation = { types: T, shape: ([a, b]) => a && b && broadcast(a, b) };
 const reduction: Operation = {
   types: { T: 0, Tidx: 1 },
   shape: ([x, axes], { keep_dims }) => {
-    const gone = axes?.values?.().map((axis) => fromStart(axis, x));
-    if (!x || !gone) return undefined;
+    const given = axes?.values?.();
+    if (!x || !given) return undefined;
+    const gone = tf.util.parseAxisParam([...given], [...x.shape]);
     return keep_dims ? x.shape.map((n, i) => (gone.includes(i) ? 1 : n)) : x.shape.filter((_, i) => !gone.includes(i));
   },
 };
 const batchedProduct: Operation = {
   types: T,
   shape: ([a, b], { adj_x, adj_y }) => {
-    const batch = a && b && broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2));
+    const batch = a && b && tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
     return batch && [...batch, a.shape.at(adj_x ? -1 : -2) as number, b.shape.at(adj_y ? -2 : -1) as number];
   },
 };
@@ -50,7 +54,7 @@ export const operations: Readonly<Record<string, Operation | undefined>> = {
     types: { T: 0, Tidx: 1 },
     shape: ([x, axis]) => {
       const at = axis?.values?.()[0];
-      return at === undefined ? undefined : x?.shape.filter((_, i) => i !== fromStart(at, x));
+      return at === undefined ? undefined : x?.shape.toSpliced(at, 1);
     },
     dtype: ({ output_type }) => output_type as number,
   },
@@ -83,15 +87,14 @@ export const operations: Readonly<Record<string, Operation | undefined>> = {
     types: { T: 0, Tshape: 1 },
     shape: ([x, to]) => {
       const shape = to?.values?.();
-      const rest = shape?.reduce((product, n) => (n < 0 ? product : product * n), 1) ?? 0;
-      return x && shape?.map((n) => (n < 0 ? x.shape.reduce((product, m) => product * m, 1) / rest : n));
+      return x && shape && tf.util.inferFromImplicitShape([...shape], size(x.shape));
     },
   },
   ReverseV2: { types: { T: 0, Tidx: 1 }, shape: ([x]) => x?.shape },
   Slice: {
     types: { T: 0, Index: 1 },
-    shape: ([x, begin, size]) => {
-      const [from, counts] = [begin?.values?.(), size?.values?.()];
+    shape: ([x, begin, extent]) => {
+      const [from, counts] = [begin?.values?.(), extent?.values?.()];
       return from && counts?.map((n, i) => (n < 0 ? (x?.shape[i] as number) - (from[i] as number) : n));
     },
   },
@@ -110,10 +113,5 @@ export const WRITES = 'InplaceUpdate';
 /** Operations whose result lies where their first input does. */
 export const SHARES = ['Reshape', WRITES];
 
-const fromStart = (axis: number, x: Described | undefined): number => (axis < 0 ? axis + (x?.shape.length ?? 0) : axis);
-
-function broadcast(a: readonly number[], b: readonly number[]): readonly number[] {
-  const [long, short] = a.length < b.length ? [b, a] : [a, b];
-  const missing = long.length - short.length;
-  return long.map((n, i) => (i >= missing && n === 1 ? (short[i - missing] as number) : n));
-}
+const broadcast = (a: Described, b: Described): readonly number[] =>
+  tf.broadcast_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);

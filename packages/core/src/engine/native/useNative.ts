@@ -24,7 +24,7 @@ export async function useNative(matmulPrecision: 'highest' | 'medium'): Promise<
   const problems: string[] = [];
   for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
     try {
-      await requirePackage(name, folders, (require) => loadBackend(require, name));
+      await requirePackage(name, folders, (require) => loadBackend(require, name, files.fs));
       if (!(await tf.setBackend('tensorflow'))) throw new Error(`${name} does not start`);
       await tf.ready();
       const backend = tf.backend() as unknown as NodeBackend;
