@@ -70,8 +70,8 @@ export class LoraConv2d extends AdapterLayer<Conv2d> {
       const A = this.lora_A[name]?.weight.value as tf.Tensor;
       const B = this.lora_B[name]?.weight.value as tf.Tensor;
       const r = A.shape[0] as number;
-      const product = matMul(tf.reshape(B, [-1, r]) as tf.Tensor2D, tf.reshape(A, [r, -1]) as tf.Tensor2D);
-      return tf.reshape(tf.mul(product, this.scaling[name] as number), weight.shape as [number, number, number, number]);
+      const scaled = tf.mul(tf.reshape(B, [-1, r]), this.scaling[name] as number) as tf.Tensor2D;
+      return tf.reshape(matMul(scaled, tf.reshape(A, [r, -1]) as tf.Tensor2D), weight.shape as [number, number, number, number]);
     });
   }
 

@@ -62,7 +62,7 @@ export class LoraEmbedding extends AdapterLayer<Embedding> {
     return tf.tidy(() => {
       const A = this.lora_embedding_A[name]?.value as unknown as tf.Tensor2D;
       const B = this.lora_embedding_B[name]?.value as unknown as tf.Tensor2D;
-      return tf.transpose(tf.mul(matMul(B, A), this.scaling[name] as number) as tf.Tensor2D);
+      return matMul(A, tf.mul(B, this.scaling[name] as number) as tf.Tensor2D, true, true);
     });
   }
 

@@ -85,8 +85,9 @@ export class LoraLinear extends AdapterLayer<Linear | Conv1D> {
     return tf.tidy(() => {
       const A = this.lora_A[name]?.weight.value as unknown as tf.Tensor2D;
       const B = this.lora_B[name]?.weight.value as unknown as tf.Tensor2D;
-      const product = tf.mul(matMul(B, A), this.scaling[name] as number) as tf.Tensor2D; // [out, in]
-      return isA(this.base_layer, Conv1D) ? tf.transpose(product) : product;
+      // The small factor is scaled, not the product: mostly by a power of two, which changes no rounding.
+      const scaled = tf.mul(B, this.scaling[name] as number) as tf.Tensor2D;
+      return isA(this.base_layer, Conv1D) ? matMul(A, scaled, true, true) : matMul(scaled, A); // [in, out] or [out, in]
     });
   }
 

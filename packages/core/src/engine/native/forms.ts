@@ -13,8 +13,8 @@ const STORED: Readonly<Record<string, { type: number; width: number }>> = {
 const INT32_MAX = 2 ** 31 - 1;
 
 /** What TensorFlow's library computes in forms of its own. @param rounds whether factors of large products are rounded to bfloat16 */
-export function nativeForms(k: NativeKernels, rounds: boolean): EngineForms {
-  const product = products(k, rounds);
+export function nativeForms(k: NativeKernels, rounds: boolean, threads: number): EngineForms {
+  const product = products(k, rounds, threads);
   const { compute, form, number, of } = k;
   const pointwise = (name: string, f: (x: Handle) => Handle) => (x: tf.Tensor) => form<tf.Tensor>(name, [x], f);
   const silu = (x: Handle) => k.mul(x, k.sigmoid(x));
@@ -46,15 +46,10 @@ export function nativeForms(k: NativeKernels, rounds: boolean): EngineForms {
       form(`rotary ${heads}`, [x, cos, sin], (rows, c, s) => {
         const [count, width] = x.shape;
         const size = width / heads;
-        const turn = (parts: Handle, swapped: Handle, perPart: (t: Handle) => Handle) =>
-          k.reshape(k.add(k.mul(parts, perPart(c)), k.mul(swapped, perPart(s))), x.shape);
-        if (count === 1) {
-          // One row's cosines are those of all its heads, and a small product is the quickest way to swap their halves.
-          const parts = k.reshape(rows, [heads, size]);
-          return turn(parts, k.matMul(parts, k.swapOf(size)), (t) => t);
-        }
         const parts = k.reshape(rows, [count, heads, 2, size / 2]);
-        return turn(parts, k.reverse(parts, 2), (t) => k.reshape(t, [count, 1, 2, size / 2]));
+        const swapped = k.take(parts, [1, 0], 2);
+        const perPart = (t: Handle) => k.reshape(t, [count, 1, 2, size / 2]);
+        return k.reshape(k.add(k.mul(parts, perPart(c)), k.mul(swapped, perPart(s))), x.shape);
       }),
     splitHeads: (x, batch, heads) =>
       form(`splitHeads ${batch} ${heads}`, [x], (rows) => {
@@ -124,7 +119,13 @@ function attention(
     for (const bias of biases) scores = k.add(scores, bias);
     if (grouped) scores = k.reshape(scores, perKey(S));
   }
-  const out = product(k.softmax(scores), perKey(S), values as Handle, value.shape);
+  const out = product(T === 1 ? smallSoftmax(k, scores) : k.softmax(scores), perKey(S), values as Handle, value.shape);
   if (T === 1) return k.reshape(out, [B, H * valueSize]);
   return k.reshape(k.transpose(k.reshape(out, [B, H, T, valueSize]), [0, 2, 1, 3]), [B * T, H * valueSize]);
+}
+
+/** Softmax without TensorFlow's kernel for it, which hands even a single row to another thread. */
+function smallSoftmax(k: NativeKernels, x: Handle): Handle {
+  const powers = k.exp(k.sub(x, k.rowMaxima(x)));
+  return k.div(powers, k.rowSums(powers));
 }

@@ -50,21 +50,16 @@ export function nativeKernels(backend: NodeBackend) {
   };
   const integers = (values: readonly number[]): Handle =>
     constant(`[${values}]`, () => binding.createTensor([values.length], binding.TF_INT32, Int32Array.from(values)));
+  const integer = (value: number): Handle =>
+    constant(`int ${value}`, () => binding.createTensor([], binding.TF_INT32, Int32Array.of(value)));
   const number = (value: number): Handle => constant(`${value}`, () => binding.createTensor([], binding.TF_FLOAT, Float32Array.of(value)));
-
-  /** The matrix [n, n] that swaps the halves of a row. */
-  const swapOf = (n: number): Handle =>
-    constant(`swap ${n}`, () => {
-      const matrix = new Float32Array(n * n);
-      for (let i = 0; i < n; i++) matrix[i * n + ((i + n / 2) % n)] = 1;
-      return binding.createTensor([n, n], binding.TF_FLOAT, matrix);
-    });
 
   const none: Attribute[] = [];
   const unary = (name: string) => (x: Handle) => run(name, none, [x]);
   const binary = (name: string) => (a: Handle, b: Handle) => run(name, none, [a, b]);
   const withIntegers = (name: string) => (x: Handle, values: readonly number[]) => run(name, none, [x, integers(values)]);
   const kept = [set('keep_dims')];
+  const pair = [{ name: 'N', type: binding.TF_ATTR_INT, value: 2 }, type('T'), type('Tidx', binding.TF_INT32)];
   const products = flags('transpose_a', 'transpose_b');
   const batched = flags('adj_x', 'adj_y');
   const batchedV3 = flags('adj_x', 'adj_y', type('Tout'));
@@ -89,7 +84,6 @@ export function nativeKernels(backend: NodeBackend) {
 
   return {
     number,
-    swapOf,
     asOneGraph: binding.asOneGraph,
     /** The handle of a tensor of tfjs. */
     of,
@@ -107,16 +101,23 @@ export function nativeKernels(backend: NodeBackend) {
     add: binary('AddV2'),
     sub: binary('Sub'),
     mul: binary('Mul'),
+    div: binary('RealDiv'),
     square: unary('Square'),
     rsqrt: unary('Rsqrt'),
     sigmoid: unary('Sigmoid'),
     tanh: unary('Tanh'),
     erf: unary('Erf'),
+    exp: unary('Exp'),
     softmax: unary('Softmax'),
     reshape: withIntegers('Reshape'),
     transpose: withIntegers('Transpose'),
-    /** The mean along the last of two dimensions. */
-    rowMeans: (x: Handle) => run('Mean', kept, [x, integers([1])]),
+    /** The mean along the last dimension, which stays with a size of 1. */
+    rowMeans: (x: Handle) => run('Mean', kept, [x, integers([-1])]),
+    rowMaxima: (x: Handle) => run('Max', kept, [x, integers([-1])]),
+    rowSums: (x: Handle) => run('Sum', kept, [x, integers([-1])]),
+    /** The sum along the first dimension. */
+    sums: (x: Handle) => run('Sum', none, [x, integers([0])]),
+    concat: (a: Handle, b: Handle, axis: number) => run('ConcatV2', pair, [a, b, integer(axis)]),
     /** The first values of a file, which are read when they are used. */
     mappedFile: (file: string, valueType: number, count: number) =>
       run(
@@ -136,8 +137,8 @@ export function nativeKernels(backend: NodeBackend) {
       run('BatchMatMulV2', pick(batched, transposeA, transposeB), [a, b]),
     batchMatMulV3: (a: Handle, b: Handle, transposeA = false, transposeB = false) =>
       run('BatchMatMulV3', pick(batchedV3, transposeA, transposeB), [a, b]),
-    /** A dimension in the reverse order; swaps halves four times as fast as Roll. */
-    reverse: (x: Handle, axis: number) => run('ReverseV2', none, [x, integers([axis])]),
+    /** Parts along an axis, by their places there. */
+    take: (x: Handle, places: readonly number[], axis: number) => run('GatherV2', none, [x, integers(places), integer(axis)]),
     /** Writes rows into x itself. @returns x under another handle */
     writeRows: (x: Handle, rows: readonly number[], values: Handle) => run('InplaceUpdate', none, [x, integers(rows), values]),
   };

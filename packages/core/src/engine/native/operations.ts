@@ -90,7 +90,6 @@ export const operations: Readonly<Record<string, Operation | undefined>> = {
       return x && shape && tf.util.inferFromImplicitShape([...shape], size(x.shape));
     },
   },
-  ReverseV2: { types: { T: 0, Tidx: 1 }, shape: ([x]) => x?.shape },
   Slice: {
     types: { T: 0, Index: 1 },
     shape: ([x, begin, extent]) => {

@@ -31,10 +31,11 @@ export async function useNative(matmulPrecision: 'highest' | 'medium'): Promise<
       if (!backend.binding.asOneGraph) backend.binding = graphBinding(backend.binding, files);
       const kernels = nativeKernels(backend);
       const rounds = matmulPrecision === 'medium' && (await multipliesBfloat16());
-      registerEngineForms('tensorflow', nativeForms(kernels, rounds));
+      const threads = files.os.availableParallelism();
+      registerEngineForms('tensorflow', nativeForms(kernels, rounds, threads));
       return {
         description: `native (${name.slice('@tensorflow/'.length)}${rounds ? ', large products of bfloat16' : ''})`,
-        threads: files.os.availableParallelism(),
+        threads,
       };
     } catch (error) {
       const { message } = error as Error;
