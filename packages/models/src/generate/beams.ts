@@ -1,5 +1,5 @@
 import { Decoding, type EncoderInput, type Forward, type Prompts } from './Decoding';
-import { adjustScores, logSoftmax, topIndices } from './logits';
+import { logSoftmax, scoreRules, topIndices } from './logits';
 import { endTest, type Settings } from './options';
 import { repeatPrompts } from './prompts';
 
@@ -38,6 +38,7 @@ export async function searchBeams(
     finished: [],
     open: true,
   }));
+  const rules = scoreRules(settings);
   try {
     for (let step = 1; step <= max_new_tokens; step++) {
       const scores = await decoding.scores();
@@ -48,7 +49,7 @@ export async function searchBeams(
         const rows = scores.slice(p * beams, (p + 1) * beams);
         rows.forEach((row, i) => {
           logSoftmax(row);
-          adjustScores(row, decoding.sequences[p * beams + i] as number[], step - 1, settings);
+          for (const rule of rules) rule(row, decoding.sequences[p * beams + i] as number[], step - 1);
         });
         const found = best(rows, search.running, candidates).map(({ beam, token, score }) => {
           const ids = [...(decoding.sequences[p * beams + beam] as number[]), token];

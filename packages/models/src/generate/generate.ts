@@ -2,7 +2,7 @@ import { defaultGenerator, Generator } from '@peft/core';
 import type { TextModel } from '../shared/TextModel';
 import { searchBeams } from './beams';
 import { Decoding, type EncoderInput, type Forward, type Prompts } from './Decoding';
-import { adjustScores, argMax, drawToken, leavesScores } from './logits';
+import { argMax, drawToken, scoreRules } from './logits';
 import { endTest, type GenerateOptions, resolveOptions, type Settings } from './options';
 import { decoderStarts, maskOf, repeatPrompts, rowsOf } from './prompts';
 
@@ -34,10 +34,11 @@ async function continueRows(forward: Forward, prompts: Prompts, input: EncoderIn
   const hasEnded = endTest(settings);
   const random = settings.generator ?? (settings.seed === undefined ? defaultGenerator() : new Generator(settings.seed));
   const ended = decoding.sequences.map(() => false);
+  const rules = scoreRules(settings);
   // Scores that nobody looks at need not leave the engine.
-  const plain = !do_sample && leavesScores(settings);
+  const plain = !do_sample && rules.length === 0;
   const choose = (scores: Float32Array, row: number, step: number): number => {
-    adjustScores(scores, decoding.sequences[row] as number[], step, settings);
+    for (const rule of rules) rule(scores, decoding.sequences[row] as number[], step);
     return do_sample ? drawToken(scores, settings, random) : argMax(scores);
   };
   try {

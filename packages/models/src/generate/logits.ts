@@ -2,8 +2,7 @@ import type { Generator } from '@peft/core';
 import type { Settings } from './options';
 
 /** Makes tokens that stand in a sequence already less likely (Keskar et al. 2019, https://arxiv.org/abs/1909.05858). In place. */
-export function penalizeRepetition(scores: Float32Array, ids: readonly number[], penalty: number): void {
-  if (penalty === 1) return;
+function penalizeRepetition(scores: Float32Array, ids: readonly number[], penalty: number): void {
   for (const id of new Set(ids)) {
     const score = scores[id];
     if (score !== undefined) scores[id] = score < 0 ? score * penalty : score / penalty;
@@ -11,7 +10,7 @@ export function penalizeRepetition(scores: Float32Array, ids: readonly number[],
 }
 
 /** Rules out tokens. In place. */
-export function forbid(scores: Float32Array, ids: readonly number[]): void {
+function forbid(scores: Float32Array, ids: readonly number[]): void {
   for (const id of ids) if (id < scores.length) scores[id] = Number.NEGATIVE_INFINITY;
 }
 
@@ -30,8 +29,11 @@ function repeating(ids: readonly number[], size: number): number[] {
     .map((at) => ids[at + size - 1] as number);
 }
 
-/** Applies what the settings say about the next token, whatever way it is then chosen. In place. @param step how many are generated already */
-export function adjustScores(scores: Float32Array, ids: readonly number[], step: number, settings: Settings): void {
+/** Changes scores in place. @param ids the sequence so far @param step how many of them are generated */
+type Rule = (scores: Float32Array, ids: readonly number[], step: number) => void;
+
+/** What the settings say about the next token, whatever way it is then chosen: rules to apply one after the other, none where they say nothing. */
+export function scoreRules(settings: Settings): Rule[] {
   const {
     repetition_penalty,
     no_repeat_ngram_size,
@@ -44,26 +46,30 @@ export function adjustScores(scores: Float32Array, ids: readonly number[], step:
     suppress_tokens: never,
     begin_suppress_tokens: notFirst,
   } = settings;
-  penalizeRepetition(scores, ids, repetition_penalty);
-  if (no_repeat_ngram_size > 0) forbid(scores, repeating(ids, no_repeat_ngram_size));
-  if (ids.length < min_length || step < min_new_tokens) forbid(scores, eos);
-  if (typeof first === 'number' && ids.length === 1) force(scores, first);
-  if (typeof last === 'number' && step === max_new_tokens - 1) force(scores, last);
-  if (never) forbid(scores, never);
-  // A first token that is forced is none of those that are chosen.
-  const begun = typeof first === 'number' && ids.length - step === 1 ? 1 : 0;
-  if (notFirst && step === begun) forbid(scores, notFirst);
+  const rules: Rule[] = [];
+  if (repetition_penalty !== 1) rules.push((scores, ids) => penalizeRepetition(scores, ids, repetition_penalty));
+  if (no_repeat_ngram_size > 0) rules.push((scores, ids) => forbid(scores, repeating(ids, no_repeat_ngram_size)));
+  if (min_length > 0 || min_new_tokens > 0)
+    rules.push((scores, ids, step) => {
+      if (ids.length < min_length || step < min_new_tokens) forbid(scores, eos);
+    });
+  if (typeof first === 'number')
+    rules.push((scores, ids) => {
+      if (ids.length === 1) force(scores, first);
+    });
+  if (typeof last === 'number')
+    rules.push((scores, _, step) => {
+      if (step === max_new_tokens - 1) force(scores, last);
+    });
+  if (never) rules.push((scores) => forbid(scores, never));
+  if (notFirst)
+    rules.push((scores, ids, step) => {
+      // A first token that is forced is none of those that are chosen.
+      const begun = typeof first === 'number' && ids.length - step === 1 ? 1 : 0;
+      if (step === begun) forbid(scores, notFirst);
+    });
+  return rules;
 }
-
-/** Whether `adjustScores` has nothing to do in any step. */
-export const leavesScores = (settings: Settings): boolean =>
-  settings.repetition_penalty === 1 &&
-  settings.no_repeat_ngram_size === 0 &&
-  settings.min_length === 0 &&
-  settings.min_new_tokens === 0 &&
-  [settings.forced_bos_token_id, settings.forced_eos_token_id].every((id) => typeof id !== 'number') &&
-  !settings.suppress_tokens &&
-  !settings.begin_suppress_tokens;
 
 /** The likeliest token; of equals the first. */
 export function argMax(scores: Float32Array): number {

@@ -1,5 +1,7 @@
 import type { Attribute, Binding, Handle, Made } from './binding';
-import { type Attributes, type Described, operations, SHARES, WRITES } from './operations';
+import { FIRST_HELD, type Held, waitsOf } from './held';
+import { type Attributes, type Described, operations, WRITES } from './operations';
+import { type Pattern, patternOf, repeated } from './patterns';
 import { type GraphFiles, type GraphNode, loadGraph } from './savedModel';
 
 export interface GraphBinding extends Binding {
@@ -13,26 +15,6 @@ export interface GraphBinding extends Binding {
   patterned(key: string, inputs: readonly Handle[], isConstant: (handle: Handle) => boolean, body: () => Made): Made;
   /** Forgets the bodies that were run: a constant is gone. */
   forgetPatterns(): void;
-}
-
-/** Operations that a body makes. */
-interface Pattern {
-  /** Inputs: of the body -1, -2, …; of its own operations from `FIRST_HELD` on; else constants. */
-  steps: readonly Held[];
-  result: number;
-}
-
-/** An operation that was asked for and is held back. */
-interface Held extends Described, Made {
-  shape: number[];
-  dtype: number;
-  name: string;
-  attributes: readonly Attribute[];
-  /** Stands for name and attributes. */
-  code: number;
-  inputs: readonly Handle[];
-  /** Whether its result was freed, so that nothing behind the graph needs it. */
-  freed: boolean;
 }
 
 /** Attributes in other forms. */
@@ -56,8 +38,6 @@ interface Plan {
 const WORTH_IT = 8;
 /** So many plans are kept. */
 const PLANS = 16;
-/** Handles of what is held back count from here; TensorFlow's own have 32 bits. */
-const FIRST_HELD = 2 ** 40;
 
 /**
  * A binding that can hold operations back and hand them over as one graph. To call an operation takes some 10 µs whatever it
@@ -240,43 +220,18 @@ export function graphBinding(binding: Binding, files: GraphFiles): GraphBinding 
     return plan;
   }
 
-  function repeat({ steps, result }: Pattern, inputs: readonly Handle[]): Made {
-    const start = first + held.length;
-    for (const step of steps) {
-      const own = step.inputs.map((input) =>
-        input < 0 ? (inputs[-1 - input] as Handle) : input < FIRST_HELD ? input : input - FIRST_HELD + start,
-      );
-      held.push({ ...step, id: first + held.length, inputs: own });
-    }
-    return held[start - first + result] as Held;
-  }
-
-  /** What was held back from a place on, as a pattern; nothing where it uses what it could not find again. */
-  function patternFrom(
-    place: number,
-    result: Handle,
-    inputs: readonly Handle[],
-    isConstant: (handle: Handle) => boolean,
-  ): Pattern | undefined {
-    const start = first + place;
-    const within = (handle: Handle): Handle => {
-      if (handle >= start) return handle - start + FIRST_HELD;
-      const at = inputs.indexOf(handle);
-      return at >= 0 ? -1 - at : isConstant(handle) ? handle : Number.NaN;
-    };
-    const steps = held.slice(place).map((step) => ({ ...step, inputs: step.inputs.map(within) }));
-    const isWhole = result >= start && !steps.some((step) => step.inputs.some(Number.isNaN));
-    return isWhole ? { steps, result: result - start } : undefined;
-  }
-
   const own = {
     patterned(key: string, inputs: readonly Handle[], isConstant: (handle: Handle) => boolean, body: () => Made): Made {
       if (!holds || new Set(inputs).size < inputs.length) return body();
       const pattern = patterns.get(key);
-      if (pattern) return repeat(pattern, inputs);
+      if (pattern) {
+        const place = held.length;
+        held.push(...repeated(pattern, first + place, inputs));
+        return held[place + pattern.result] as Held;
+      }
       const [place, before] = [held.length, first];
       const made = body();
-      const found = before === first ? patternFrom(place, made.id, inputs, isConstant) : undefined;
+      const found = before === first ? patternOf(held.slice(place), made.id, inputs, isConstant) : undefined;
       if (found) patterns.set(key, found);
       return made;
     },
@@ -331,32 +286,6 @@ export function graphBinding(binding: Binding, files: GraphFiles): GraphBinding 
     binding.deleteTensor(real(handle));
     computed.delete(handle);
   }
-}
-
-/** What each has to wait for beyond its inputs: memory that is written to is read before or after, as it was asked for. */
-function waitsOf(held: readonly Held[], first: Handle): Handle[][] {
-  /** What lies in the memory of what. */
-  const roots = new Map<Handle, Handle>();
-  const rootOf = (handle: Handle) => roots.get(handle) ?? handle;
-  const users = new Map<Handle, { write?: Handle; reads: Handle[] }>();
-  return held.map(({ name, inputs }, i) => {
-    const handle = first + i;
-    if (SHARES.includes(name)) roots.set(handle, rootOf(inputs[0] as Handle));
-    const waits = new Set<Handle>();
-    for (const root of new Set(inputs.map(rootOf))) {
-      const used = users.get(root) ?? { reads: [] };
-      if (used.write !== undefined) waits.add(used.write);
-      if (name === WRITES && root === rootOf(handle)) {
-        for (const read of used.reads) waits.add(read);
-        users.set(root, { write: handle, reads: [] });
-      } else {
-        used.reads.push(handle);
-        users.set(root, used);
-      }
-    }
-    for (const input of inputs) waits.delete(input);
-    return [...waits];
-  });
 }
 
 const isSame = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
