@@ -82,6 +82,23 @@ const cases: Record<string, () => () => tf.Tensor> = {
     const [x, weight, bias, turned] = [tensor([1, 5]), weights(4, 5), weights(4), weights(5, 4)];
     return () => tf.concat([linear(x, weight, bias), linearTransposed(x, turned)]);
   },
+  // As many weights as several threads share, in numbers of rows and columns that they can and cannot.
+  ...Object.fromEntries(
+    [
+      [100, 4000],
+      [101, 4001],
+    ].map(([inner, outer]) => [
+      `one row of ${inner} by ${outer}`,
+      () => {
+        const [x, weight, turned] = [
+          tensor([1, inner as number]),
+          weights(outer as number, inner as number),
+          weights(inner as number, outer as number),
+        ];
+        return () => tf.concat([linear(x, weight), linearTransposed(x, turned)]);
+      },
+    ]),
+  ),
   lowRank: () => ranked(3),
   'lowRank of one row': () => ranked(1),
   norms: () => normed(3),
