@@ -1,6 +1,6 @@
 // Times the project against Python PEFT on this machine.
 //   npm run -s bench -- [--scenario NAME …] [--pairs N] [--engine native|wasm] [--json] [--write]
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { ensureBuilt } from '../scripts/built.mjs';
@@ -10,7 +10,7 @@ const usage = `usage: npm run -s bench -- [options]
   --pairs N         clean pairs of samples a scenario      [5]
   --engine NAME     native or wasm                         [native]
   --json            a line of JSON a scenario, and nothing else on stdout
-  --write           writes the table to bench/RESULTS.md`;
+  --write           writes what was measured into bench/RESULTS.md`;
 const options = readOptions();
 const log = (line) => console.error(line);
 
@@ -18,6 +18,7 @@ ensureBuilt();
 const { jobOf, scenarios } = await import('./scenarios.mjs');
 const { compare, median } = await import('./lib/compare.mjs');
 const { native, python } = await import('./lib/environment.mjs');
+const { resultsPage } = await import('./lib/page.mjs');
 const { asTable } = await import('./lib/table.mjs');
 
 const unknown = options.scenario.filter((name) => !Object.hasOwn(scenarios, name));
@@ -32,7 +33,7 @@ for (const name of options.scenario.length > 0 ? options.scenario : Object.keys(
   rows.push({ ...row, what: scenario.what, unit: scenario.unit });
   console.log(options.json ? JSON.stringify(row) : asTable(rows.slice(-1), rows.length === 1));
 }
-if (options.write) writeFileSync(new URL('RESULTS.md', import.meta.url), page());
+if (options.write) writePage();
 process.exit(rows.every(({ ratio }) => ratio !== null) ? 0 : 3);
 
 async function runScenario(name, scenario) {
@@ -66,14 +67,11 @@ function round(value) {
   return Number(value.toPrecision(4));
 }
 
-function page() {
+function writePage() {
+  const file = new URL('RESULTS.md', import.meta.url);
   const machine = `${cpus().length} × ${cpus()[0].model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.version}, ${versions}`;
-  return `# Against Python PEFT, on one machine
-
-${machine}. Both sides ran in turn; a pair counts where nothing else used more than a fifth of a core; medians, with the spread. \`npm run -s bench -- --write\` makes this page.
-
-${asTable(rows, true)}
-`;
+  const bundles = JSON.parse(readFileSync(new URL('../bundles.json', import.meta.url), 'utf8'));
+  writeFileSync(file, resultsPage({ earlier: readFileSync(file, 'utf8'), machine, rows, order: Object.keys(scenarios), bundles }));
 }
 
 function readOptions() {
