@@ -76,8 +76,14 @@ export class LoraLinear extends AdapterLayer<Linear | Conv1D> {
 
   /** @param x [N, in] @returns [N, out] */
   forward(x: tf.Tensor2D): tf.Tensor2D {
-    if (this.rows) return computeByRows(x, this.rows, (part, name) => this.#compute(part, name === BASE ? [] : [name]));
-    return this.#compute(x, this.active);
+    const base = this.base_layer.forward(x);
+    if (!this.rows) return this.#adapt(base, x, this.active);
+    return (
+      this.#atOnce(base, x, this.rows) ??
+      computeByRows<[tf.Tensor2D, tf.Tensor2D], tf.Tensor2D>([base, x], this.rows, ([own, part], name) =>
+        this.#adapt(own, part, name === BASE ? [] : [name]),
+      )
+    );
   }
 
   /** The change of the base weight, in the layer's own layout; the caller disposes it. */
@@ -120,8 +126,8 @@ export class LoraLinear extends AdapterLayer<Linear | Conv1D> {
     });
   }
 
-  #compute(x: tf.Tensor2D, names: readonly string[]): tf.Tensor2D {
-    const base = this.base_layer.forward(x);
+  /** `base` [N, out] with what adapters make of x. */
+  #adapt(base: tf.Tensor2D, x: tf.Tensor2D, names: readonly string[]): tf.Tensor2D {
     let y = base;
     for (const name of names) {
       const A = this.lora_A[name]?.weight;
@@ -135,6 +141,30 @@ export class LoraLinear extends AdapterLayer<Linear | Conv1D> {
       else y = lowRank(y, input, A, B.weight, scaling);
     }
     return y; // [N, out]
+  }
+
+  /** A mixed batch as two products of as many matrices as there are samples; nothing where their adapters are not alike. */
+  #atOnce(base: tf.Tensor2D, x: tf.Tensor2D, rows: readonly string[]): tf.Tensor2D | undefined {
+    const [rank] = rows.map((name) => this.lora_A[name]?.weight.shape[0]);
+    const isAlike = (name: string) =>
+      this.lora_A[name]?.weight.shape[0] === rank &&
+      !this.lora_B[name]?.bias &&
+      !this.lora_magnitude_vector[name] &&
+      !this.merged.includes(name);
+    if (rank === undefined || this.training || x.shape[0] % rows.length > 0 || !rows.every(isAlike)) return undefined;
+    return tf.tidy(() => {
+      const stacked = (weights: Record<string, { weight: Parameter }>) => {
+        const all = rows.map((name) => (weights[name] as { weight: Parameter }).weight.value as unknown as tf.Tensor2D);
+        return tf.reshape(tf.concat(all, 0), [rows.length, -1, (all[0] as tf.Tensor2D).shape[1]]) as tf.Tensor3D;
+      };
+      const samples = tf.reshape(x, [rows.length, -1, x.shape[1]]) as tf.Tensor3D; // [B, T, in]
+      const scalings = tf.tensor3d(
+        rows.map((name) => this.scaling[name] as number),
+        [rows.length, 1, 1],
+      );
+      const thin = tf.mul(matMul(samples, stacked(this.lora_A), false, true), scalings) as tf.Tensor3D; // [B, T, r]
+      return tf.add(base, tf.reshape(matMul(thin, stacked(this.lora_B), false, true), base.shape)) as tf.Tensor2D;
+    });
   }
 
   #addDora(name: string, x: tf.Tensor2D, base: tf.Tensor2D, y: tf.Tensor2D, dropped: boolean): tf.Tensor2D {
