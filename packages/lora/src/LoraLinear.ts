@@ -151,7 +151,8 @@ export class LoraLinear extends AdapterLayer<Linear | Conv1D> {
       !this.lora_B[name]?.bias &&
       !this.lora_magnitude_vector[name] &&
       !this.merged.includes(name);
-    if (rank === undefined || this.training || x.shape[0] % rows.length > 0 || !rows.every(isAlike)) return undefined;
+    const isMixed = new Set(rows).size > 1;
+    if (rank === undefined || !isMixed || this.training || x.shape[0] % rows.length > 0 || !rows.every(isAlike)) return undefined;
     return tf.tidy(() => {
       const stacked = (weights: Record<string, { weight: Parameter }>) => {
         const all = rows.map((name) => (weights[name] as { weight: Parameter }).weight.value as unknown as tf.Tensor2D);
