@@ -10,13 +10,13 @@ import { cache } from './environment.mjs';
  * contain; those of prompts with answers have a long tail, and only the answer's quarter is labelled.
  * @returns the file
  */
-export function longTail(shape, vocabulary) {
+export function longTail(shape, vocabulary, count) {
   const random = new Generator(2026);
   const normal = (mean, std) => random.normal(1, mean, std)[0];
   const between = (low, high, value) => Math.max(low, Math.min(high, Math.round(value)));
   const pairs = shape === 'bert';
   const length = pairs ? () => between(20, 103, normal(53, 15)) : () => between(16, 384, Math.exp(normal(4.3, 0.7)));
-  const batches = Array.from({ length: 16 }, () => {
+  const batches = Array.from({ length: count }, () => {
     const texts = Array.from({ length: pairs ? 16 : 8 }, () =>
       Array.from({ length: length() }, () => 1000 + random.integer(vocabulary - 1000)),
     );

@@ -64,7 +64,7 @@ export { relativeScores } from './ops/relativeScores';
 export { resizeBilinear } from './ops/resizeBilinear';
 export { rotary } from './ops/rotary';
 export { scatterRows } from './ops/scatterRows';
-export { concat, gatherRows, mean, meanRows, reshape, slice, sum, transpose } from './ops/shapes';
+export { concat, gatherRows, mean, meanRows, reshape, slice, split, sum, transpose } from './ops/shapes';
 export { writePositions } from './ops/writePositions';
 export { pause } from './pause';
 export { formatCount } from './peft/count';

@@ -14,6 +14,7 @@ import {
   type ModelOutput,
   Module,
   slice,
+  split,
   splitHeads,
   type TextBatch,
 } from '@peft/core';
@@ -59,10 +60,11 @@ export class GPT2Attention extends Module {
   /** @param x [B·T, C] @param layer the place in the cache */
   forward(x: tf.Tensor2D, step: Step, layer: number): tf.Tensor2D {
     const qkv = this.c_attn.forward(x); // [B·T, 3·C]
-    const part = (i: number) => splitHeads(slice(qkv, [0, i * this.width], [-1, this.width]), step, this.heads); // [B, H, T, D]
-    const { key, value } = withPast(step, layer, part(1), part(2)); // [B, H, S, D]
+    const parts = split(qkv, [this.width, this.width, this.width]).map((part) => splitHeads(part, step, this.heads));
+    const [query, ownKey, ownValue] = parts as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D]; // [B, H, T, D] each
+    const { key, value } = withPast(step, layer, ownKey, ownValue); // [B, H, S, D]
     const out = attention({
-      query: part(0),
+      query,
       key,
       value,
       scale: this.scale,

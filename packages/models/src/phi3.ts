@@ -17,7 +17,7 @@ import {
   multiply,
   RMSNorm,
   rotary,
-  slice,
+  split,
   splitHeads,
   type TextBatch,
 } from '@peft/core';
@@ -54,11 +54,11 @@ export class Phi3Attention extends Module {
   forward(x: tf.Tensor2D, step: RotaryStep, layer: number): tf.Tensor2D {
     const { heads: H, kvHeads: kvH, headSize: D } = this;
     const qkv = this.qkv_proj.forward(x); // [B·T, (H + 2·kvH)·D]
-    const part = (from: number, heads: number) => slice(qkv, [0, from * D], [-1, heads * D]); // [B·T, heads·D]
-    const turned = (from: number, heads: number) => splitHeads(rotary(part(from, heads), step.cos, step.sin, heads), step, heads);
-    const { key, value } = withPast(step, layer, turned(H, kvH), splitHeads(part(H + kvH, kvH), step, kvH)); // [B, kvH, S, D]
+    const [q, k, v] = split(qkv, [H * D, kvH * D, kvH * D]) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+    const turned = (part: tf.Tensor2D, heads: number) => splitHeads(rotary(part, step.cos, step.sin, heads), step, heads);
+    const { key, value } = withPast(step, layer, turned(k, kvH), splitHeads(v, step, kvH)); // [B, kvH, S, D]
     const out = attention({
-      query: turned(0, H),
+      query: turned(q, H),
       key,
       value,
       scale: D ** -0.5,
@@ -88,8 +88,8 @@ export class Phi3MLP extends Module {
 
   forward(x: tf.Tensor2D): tf.Tensor2D {
     const both = this.gate_up_proj.forward(x); // [B·T, 2·width]
-    const part = (i: number) => slice(both, [0, i * this.width], [-1, this.width]);
-    return this.down_proj.forward(multiply(activation(this.act)(part(0)), part(1)));
+    const [gate, up] = split(both, [this.width, this.width]) as [tf.Tensor2D, tf.Tensor2D];
+    return this.down_proj.forward(multiply(activation(this.act)(gate), up));
   }
 }
 

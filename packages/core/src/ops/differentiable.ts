@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { isRecording } from './engineForms';
 
-export interface Differentiable<Inputs extends Record<string, tf.Tensor>, Out extends tf.Tensor> {
-  /** Computes the value; `save` keeps what the backward pass needs, in order. */
+export interface Differentiable<Inputs extends Record<string, tf.Tensor>, Out extends tf.Tensor | tf.Tensor[]> {
+  /** Computes the value, or several; `save` keeps what the backward pass needs, in order. */
   forward(save: (tensors: tf.Tensor[]) => void): Out;
   /**
    * One function an input. It is called only where something trainable stands behind that input. What is computed before
@@ -15,12 +15,12 @@ interface Engine {
   readonly state: { readonly gradientDepth: number; readonly activeScope: { readonly id: number; readonly track: readonly tf.Tensor[] } };
   runKernelFunc(call: {
     inputs: Record<string, tf.Tensor>;
-    forwardFunc: (backend: unknown, save: (tensors: tf.Tensor[]) => void) => tf.Tensor;
-    backwardsFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => Record<string, () => tf.Tensor>;
-  }): tf.Tensor;
+    forwardFunc: (backend: unknown, save: (tensors: tf.Tensor[]) => void) => tf.Tensor | tf.Tensor[];
+    backwardsFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) => Record<string, () => tf.Tensor>;
+  }): tf.Tensor | tf.Tensor[];
 }
 
-/** The last node's output gradient and saved activations: dead as soon as the next node's backward begins. */
+/** The last node's output gradients and saved activations: dead as soon as the next node's backward begins. */
 let spent: tf.Tensor[] = [];
 
 /** Runs a backward pass in the midst of another, whose tensors stay. */
@@ -41,7 +41,7 @@ export function apart<Out>(backward: () => Out): Out {
  * takes one function an input and calls only those that are needed. Activations are freed node by node on the way
  * back, so a step holds one layer's gradients, not all of them.
  */
-export function differentiable<Inputs extends Record<string, tf.Tensor>, Out extends tf.Tensor>(
+export function differentiable<Inputs extends Record<string, tf.Tensor>, Out extends tf.Tensor | tf.Tensor[]>(
   inputs: Inputs,
   { forward, backward }: Differentiable<Inputs, Out>,
 ): Out {
@@ -52,10 +52,11 @@ export function differentiable<Inputs extends Record<string, tf.Tensor>, Out ext
     inputs,
     forwardFunc: (_, save) => forward(save),
     backwardsFunc: (dy, saved) => {
+      const dys = [dy].flat();
       // Inside an outer gradient the tape is still needed; a dy from outside this backward pass is the caller's.
       if (engine.state.gradientDepth === 0) {
         for (const tensor of spent) tensor.dispose();
-        spent = dy.scopeId === engine.state.activeScope.id ? [dy, ...saved] : saved;
+        spent = [...dys.filter(({ scopeId }) => scopeId === engine.state.activeScope.id), ...saved];
       }
       const { activeScope } = engine.state;
       const before = activeScope.track.length;
@@ -68,7 +69,7 @@ export function differentiable<Inputs extends Record<string, tf.Tensor>, Out ext
           () => {
             const value = gradient();
             // The engine disposes gradients it has added up: two inputs must not share one tensor.
-            return value === dy || shared.includes(value) ? tf.clone(value) : value;
+            return dys.includes(value) || shared.includes(value) ? tf.clone(value) : value;
           },
         ]),
       );

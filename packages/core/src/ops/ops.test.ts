@@ -15,7 +15,7 @@ import { lowRank } from './lowRank';
 import { layerNorm, rmsNorm } from './norms';
 import { difference, expectClose, parameter, tensor } from './random.testing';
 import { rotary } from './rotary';
-import { concat, gatherRows, mean, meanRows, reshape, slice, sum, transpose } from './shapes';
+import { concat, gatherRows, mean, meanRows, reshape, slice, split, sum, transpose } from './shapes';
 
 beforeAll(async () => {
   await tf.setBackend('wasm');
@@ -39,6 +39,14 @@ const cases: Record<string, () => [Function, (tf.Tensor | Parameter)[]]> = {
   transpose: () => [(a) => tanh(transpose(a, [2, 0, 1])), [tensor([2, 3, 4])]],
   concat: () => [(a, b) => concat([a, b, a], -1), [x(), tensor([4, 2])]],
   slice: () => [(a) => slice(a, [1, 2], [2, -1]), [x()]],
+  split: () => [
+    (a) => {
+      const [first, second, third] = split(a as Two, [1, 2, 3]) as [Two, Two, Two];
+      return multiply(concat([second, first], 1), third);
+    },
+    [x()],
+  ],
+  'split, a part unused': () => [(a) => split(a as Two, [2, 4])[1] as Two, [x()]],
   gatherRows: () => [(a) => gatherRows(a as Two, [2, 0, 2, 3, 2]), [x()]],
   meanRows: () => [(a) => meanRows(a as Two, 2), [x()]],
   sum: () => [(a) => sum(tanh(a)), [x()]],

@@ -59,6 +59,24 @@ export function slice<T extends tf.Tensor>(x: T, begin: number[], size: number[]
 }
 
 /**
+ * Columns of given counts, side by side in x.
+ * @param x [N, C]
+ * @param widths they add up to C
+ */
+export function split(x: tf.Tensor2D, widths: readonly number[]): tf.Tensor2D[] {
+  const starts = widths.map((_, i) => widths.slice(0, i).reduce((sum, width) => sum + width, 0));
+  const parts = (part: (start: number, width: number) => tf.Tensor2D) => widths.map((width, i) => part(starts[i] as number, width));
+  if (inferenceForms().slice) return parts((start, width) => slice(x, [0, start], [-1, width]));
+  return differentiable<{ x: tf.Tensor }, tf.Tensor2D[]>(
+    { x },
+    {
+      forward: () => parts((start, width) => tf.slice(x, [0, start], [-1, width])),
+      backward: (dys) => ({ x: () => tf.concat(dys, 1) }),
+    },
+  );
+}
+
+/**
  * The rows with given numbers, in their order; a row may come several times.
  * @param x [N, C]
  * @param rows M row numbers

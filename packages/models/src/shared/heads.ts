@@ -12,7 +12,7 @@ import {
   meanSquaredError,
   reshape,
   scale,
-  slice,
+  split,
   type TextBatch,
 } from '@peft/core';
 import * as tf from '@tensorflow/tfjs-core';
@@ -176,8 +176,8 @@ export function tokenOutput(
 
 /** Logits [B, T] of where an answer starts and ends and, with both positions [B], the mean of the two losses. @param flat [B·T, 2] */
 export function answerOutput(flat: tf.Tensor2D, { start_positions, end_positions }: TextBatch, { batch, length }: Step): ModelOutput {
-  const column = (i: number) => reshape<tf.Tensor2D>(slice(flat, [0, i], [batch * length, 1]), [batch, length]);
-  const [start_logits, end_logits] = [column(0), column(1)];
+  const columns = split(flat, [1, 1]).map((column) => reshape<tf.Tensor2D>(column, [batch, length]));
+  const [start_logits, end_logits] = columns as [tf.Tensor2D, tf.Tensor2D];
   if (start_positions === undefined || end_positions === undefined) return { start_logits, end_logits };
   // A position beyond the text is one that the text, cut off, no longer holds: it does not count.
   const targets = (positions: readonly number[] | tf.Tensor) =>

@@ -37,8 +37,8 @@ export function nativeForms(k: NativeKernels, rounds: boolean, threads: number):
       }),
     norm: (x, weight, bias, eps, centred) =>
       form(`norm ${eps} ${centred}`, bias ? [x, weight, bias] : [x, weight], (rows, factor, shift) => {
-        const shifted = centred ? k.sub(rows, k.rowMeans(rows)) : rows;
-        const inverse = k.rsqrt(k.add(k.rowMeans(k.square(shifted)), number(eps)));
+        const shifted = centred ? k.sub(rows, k.mean(rows, [-1], true)) : rows;
+        const inverse = k.rsqrt(k.add(k.mean(k.square(shifted), [-1], true), number(eps)));
         const scaled = k.mul(k.mul(shifted, inverse), factor);
         return shift === undefined ? scaled : k.add(scaled, shift);
       }),
@@ -126,6 +126,6 @@ function attention(
 
 /** Softmax without TensorFlow's kernel for it, which hands even a single row to another thread. */
 function smallSoftmax(k: NativeKernels, x: Handle): Handle {
-  const powers = k.exp(k.sub(x, k.rowMaxima(x)));
-  return k.div(powers, k.rowSums(powers));
+  const powers = k.exp(k.sub(x, k.max(x, [-1], true)));
+  return k.div(powers, k.sum(powers, [-1], true));
 }

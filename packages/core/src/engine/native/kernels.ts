@@ -59,6 +59,10 @@ export function nativeKernels(backend: NodeBackend) {
   const binary = (name: string) => (a: Handle, b: Handle) => run(name, none, [a, b]);
   const withIntegers = (name: string) => (x: Handle, values: readonly number[]) => run(name, none, [x, integers(values)]);
   const kept = [set('keep_dims')];
+  const along =
+    (name: string) =>
+    (x: Handle, axes: readonly number[], keepDims = false) =>
+      run(name, keepDims ? kept : none, [x, integers(axes)]);
   const pair = [{ name: 'N', type: binding.TF_ATTR_INT, value: 2 }, type('T'), type('Tidx', binding.TF_INT32)];
   const products = flags('transpose_a', 'transpose_b');
   const batched = flags('adj_x', 'adj_y');
@@ -111,12 +115,9 @@ export function nativeKernels(backend: NodeBackend) {
     softmax: unary('Softmax'),
     reshape: withIntegers('Reshape'),
     transpose: withIntegers('Transpose'),
-    /** The mean along the last dimension, which stays with a size of 1. */
-    rowMeans: (x: Handle) => run('Mean', kept, [x, integers([-1])]),
-    rowMaxima: (x: Handle) => run('Max', kept, [x, integers([-1])]),
-    rowSums: (x: Handle) => run('Sum', kept, [x, integers([-1])]),
-    /** The sum along the first dimension. */
-    sums: (x: Handle) => run('Sum', none, [x, integers([0])]),
+    max: along('Max'),
+    mean: along('Mean'),
+    sum: along('Sum'),
     concat: (a: Handle, b: Handle, axis: number) => run('ConcatV2', pair, [a, b, integer(axis)]),
     /** The first values of a file, which are read when they are used. */
     mappedFile: (file: string, valueType: number, count: number) =>

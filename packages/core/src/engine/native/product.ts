@@ -51,7 +51,7 @@ function rowProduct(
   if (parts < 2) return k.batchMatMulV3(row, matrix, false, transposed);
   if (!transposed) {
     if (inner % parts > 0) return k.batchMatMulV3(row, matrix);
-    return k.sums(k.batchMatMulV3(k.reshape(row, [parts, 1, inner / parts]), k.reshape(matrix, [parts, inner / parts, columns])));
+    return k.sum(k.batchMatMulV3(k.reshape(row, [parts, 1, inner / parts]), k.reshape(matrix, [parts, inner / parts, columns])), [0]);
   }
   const rest = columns % parts;
   const even = columns - rest;

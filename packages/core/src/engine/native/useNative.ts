@@ -7,6 +7,7 @@ import { nativeForms } from './forms';
 import { type NodeBackend, nativeKernels } from './kernels';
 import { loadBackend } from './loadBackend';
 import { graphBinding } from './oneGraph';
+import { replaceKernels, shapeKernels } from './shapeKernels';
 
 /** TensorFlow's own library, the faster of the packages that is installed; `PEFT_NATIVE` names a folder where to look first. */
 export async function useNative(matmulPrecision: 'highest' | 'medium'): Promise<Started> {
@@ -30,6 +31,7 @@ export async function useNative(matmulPrecision: 'highest' | 'medium'): Promise<
       const backend = tf.backend() as unknown as NodeBackend;
       if (!backend.binding.asOneGraph) backend.binding = graphBinding(backend.binding, files);
       const kernels = nativeKernels(backend);
+      replaceKernels(shapeKernels(kernels));
       const rounds = matmulPrecision === 'medium' && (await multipliesBfloat16());
       const threads = files.os.availableParallelism();
       registerEngineForms('tensorflow', nativeForms(kernels, rounds, threads));
