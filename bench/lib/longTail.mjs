@@ -8,6 +8,7 @@ import { cache } from './environment.mjs';
  *
  * The lengths of pairs are those of MRPC's (mean 53 tokens, from 20 to 103), which its licence does not let this project
  * contain; those of prompts with answers have a long tail, and only the answer's quarter is labelled.
+ * @param count of batches
  * @returns the file
  */
 export function longTail(shape, vocabulary, count) {
