@@ -25,7 +25,7 @@ const unknown = options.scenario.filter((name) => !Object.hasOwn(scenarios, name
 if (unknown.length > 0) stop(`there is no scenario ${unknown.join(', ')}; there are ${Object.keys(scenarios).join(', ')}`);
 
 const { program, versions } = python(log);
-const env = options.engine === 'native' ? { PEFT_NATIVE: native(log) } : {};
+const env = options.engine === 'native' ? { PEFT_NATIVE: await native(log) } : {};
 const rows = [];
 for (const name of options.scenario.length > 0 ? options.scenario : Object.keys(scenarios)) {
   const scenario = scenarios[name];

@@ -7,7 +7,8 @@ import { root } from './workspace.mjs';
 try {
   ensureBuilt();
   const { installNative } = await import('@peft/cli');
-  console.log(`the native engine is ready: PEFT_NATIVE=${installNative(process.argv[2] ?? join(root, '.cache', 'native'), console.error)}`);
+  const folder = await installNative(process.argv[2] ?? join(root, '.cache', 'native'), console.error);
+  console.log(`the native engine is ready: PEFT_NATIVE=${folder}`);
 } catch (error) {
   console.error(error.message);
   process.exit(1);

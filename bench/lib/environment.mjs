@@ -33,4 +33,4 @@ export function python(log) {
 }
 
 /** The folder of the native engine. */
-export const native = (log) => process.env.PEFT_NATIVE ?? installNative(join(cache, 'native'), log);
+export const native = async (log) => process.env.PEFT_NATIVE ?? installNative(join(cache, 'native'), log);

@@ -25,7 +25,7 @@ export const doctor = command({
 
   async run({ install_native, folder, ...values }, output) {
     if (install_native) {
-      const installed = installNative(folder ?? nativeFolder(), output.note);
+      const installed = await installNative(folder ?? nativeFolder(), output.note);
       output.note(
         `the native engine is in ${installed}${folder === undefined ? '' : `; commands look there with PEFT_NATIVE=${installed}`}`,
       );

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable';
 import { tanh } from './elementwise';
-import { inferenceForms } from './engineForms';
+import { type ActivationForm, inferenceForms, onceDifferentiable } from './engineForms';
 
 // Each of these is tidied where it is computed: on the way back, intermediates of the widest activations make the peak of memory.
 const tidied =
@@ -9,26 +9,33 @@ const tidied =
   (x: tf.Tensor): tf.Tensor =>
     tf.tidy(() => f(x));
 
-/** A function of each element, given with its slope; both see x, so that nothing else is kept. */
+/**
+ * A function of each element, given with its slope; both see x, so that nothing else is kept.
+ * @param name the engine's form of it
+ */
 const pointwise =
-  (value: (x: tf.Tensor) => tf.Tensor, slope: (x: tf.Tensor) => tf.Tensor, name?: 'gelu' | 'geluTanh' | 'silu') =>
+  (value: (x: tf.Tensor) => tf.Tensor, slope: (x: tf.Tensor) => tf.Tensor, name?: ActivationForm) =>
   <T extends tf.Tensor>(x: T): T => {
-    const form = name && inferenceForms()[name];
-    if (form) return form(x) as T;
+    const gradient = name && onceDifferentiable().activationGradient;
     return differentiable<{ x: tf.Tensor }, T>(
       { x },
       {
         forward: (save) => {
           save([x]);
-          return value(x) as T;
+          return ((name && inferenceForms()[name]) ?? value)(x) as T;
         },
-        backward: (dy, [saved]) => ({
-          x: () =>
-            tf.mul(
-              dy,
-              tf.tidy(() => slope(saved as T)),
-            ),
-        }),
+        backward: (dy, saved) => {
+          const [at] = saved as [T];
+          return {
+            x: () => {
+              if (name && gradient) return gradient(name, dy, at);
+              return tf.mul(
+                dy,
+                tf.tidy(() => slope(at)),
+              );
+            },
+          };
+        },
       },
     );
   };
@@ -79,6 +86,7 @@ export const quickGelu = pointwise(
     const scaled = tf.mul(x, 1.702);
     return siluSlope(scaled, tf.sigmoid(scaled));
   },
+  'quickGelu',
 );
 
 const siluSlope = (x: tf.Tensor, s: tf.Tensor): tf.Tensor => tf.tidy(() => tf.mul(s, tf.add(tf.mul(x, tf.sub(1, s)), 1)));
@@ -106,17 +114,20 @@ export function sigmoid<T extends tf.Tensor>(x: T): T {
 
 /** silu(gate)·up as one operation. */
 export function swiglu<T extends tf.Tensor>(gate: T, up: T): T {
-  const form = inferenceForms().swiglu;
-  if (form) return form(gate, up) as T;
+  const gradient = onceDifferentiable().swigluGradient;
   return differentiable<Record<'gate' | 'up', tf.Tensor>, T>(
     { gate, up },
     {
       forward: (save) => {
         save([gate, up]);
-        return tf.mul(tf.mul(gate, tf.sigmoid(gate)), up);
+        return (inferenceForms().swiglu?.(gate, up) as T | undefined) ?? tf.mul(tf.mul(gate, tf.sigmoid(gate)), up);
       },
       backward: (dy, saved) => {
         const [g, u] = saved as [T, T];
+        if (gradient) {
+          const [dGate, dUp] = gradient(dy, g, u);
+          return { gate: () => dGate, up: () => dUp };
+        }
         const s = tf.sigmoid(g);
         return {
           gate: () => tf.mul(tf.mul(dy, u), siluSlope(g, s)),

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable';
 import { dropoutMask } from './dropout';
-import { inferenceForms } from './engineForms';
+import { inferenceForms, onceDifferentiable } from './engineForms';
 import { matMul } from './matMul';
 
 /** How the rows of flat activations [N, C] stand in a batch: N = B·T or, of a padded batch, only the positions in `rows`. */
@@ -58,22 +58,27 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
   }
   const layout: BatchLayout = { batch: B, length: T, rows: kept };
   const dropping = training && dropout > 0;
+  const { softmax, softmaxGradient } = onceDifferentiable();
+  // An engine with a softmax of its own also scales the scores there; else the queries are scaled, which are smaller.
+  const late = softmax && softmaxGradient && softcap === undefined && !bias ? scale : 1;
+  const early = scale / late;
+  const scaled = <T extends tf.Tensor>(t: T): T => (early === 1 ? t : tf.mul(t, early));
   // What the output says on the way back, short rows of probabilities say as quickly.
-  const keepsOutput = S > 2 * D;
+  const keepsOutput = !softmaxGradient && S > 2 * D;
 
   const inputs: Record<string, tf.Tensor> = { query, key, value };
   if (bias) inputs.bias = bias;
   return differentiable<Record<string, tf.Tensor>, tf.Tensor2D>(inputs, {
     forward: (save) => {
-      let scores = tf.reshape(matMul(tf.mul(flat(query, D), scale), flat(key, D), false, true), scoreShape) as tf.Tensor4D; // [B, H, T, S]
+      let scores = tf.reshape(matMul(scaled(flat(query, D)), flat(key, D), false, true), scoreShape) as tf.Tensor4D; // [B, H, T, S]
       let capped: tf.Tensor | undefined;
       if (softcap !== undefined) {
         capped = tf.tanh(tf.div(scores, softcap));
         scores = tf.mul(capped, softcap) as tf.Tensor4D;
       }
       if (bias) scores = tf.add(scores, bias) as tf.Tensor4D;
-      if (mask) scores = tf.add(scores, mask) as tf.Tensor4D;
-      const probabilities = flat(tf.softmax(scores), S); // [B·Hkv, G·T, S]
+      const shares = softmax ? softmax(scores, mask, late) : tf.softmax(mask ? tf.add(scores, mask) : scores);
+      const probabilities = flat(shares, S); // [B·Hkv, G·T, S]
       const drop = dropping ? (dropoutMask([...rows, S], dropout) as tf.Tensor3D) : undefined;
       const out = merge(matMul(drop ? tf.mul(probabilities, drop) : probabilities, flat(value, valueSize))); // [B·T, H·D]
       save([query, key, value, probabilities, ...(keepsOutput ? [out] : []), ...(drop ? [drop] : []), ...(capped ? [capped] : [])]);
@@ -89,15 +94,15 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
       // The gradient of the scores before and after the cap, shared by what lies behind them.
       const [dCapped, dScores] = tf.tidy((): [tf.Tensor3D, tf.Tensor3D] => {
         const dropped = matMul(d, flat(v, valueSize), false, true); // [B·Hkv, G·T, S]
-        const dProbabilities = drop ? tf.mul(dropped, drop) : dropped;
-        // Σ over a row of P·dP is the inner product of the output row and its gradient: D terms instead of S.
-        const inner = tf.sum(out ? tf.mul(d, separate(out)) : tf.mul(probabilities, dProbabilities), 2, true); // [B·Hkv, G·T, 1]
-        const after = tf.mul(probabilities, tf.sub(dProbabilities, inner)) as tf.Tensor3D;
+        const dProbabilities = (drop ? tf.mul(dropped, drop) : dropped) as tf.Tensor3D;
+        const after = softmaxGradient
+          ? softmaxGradient(dProbabilities, probabilities, late)
+          : gradientOfSoftmax(dProbabilities, probabilities, out && tf.sum(tf.mul(d, separate(out)), 2, true));
         return [after, capped ? tf.mul(after, flat(tf.sub(1, tf.square(capped)), S)) : after];
       });
       return {
-        query: () => tf.reshape(tf.mul(matMul(dScores, flat(k, D)), scale), q.shape),
-        key: () => tf.reshape(matMul(dScores, tf.mul(flat(q, D), scale), true), k.shape),
+        query: () => tf.reshape(scaled(matMul(dScores, flat(k, D))), q.shape),
+        key: () => tf.reshape(matMul(dScores, scaled(flat(q, D)), true), k.shape),
         value: () => tf.reshape(matMul(drop ? tf.mul(probabilities, drop) : probabilities, d, true), v.shape),
         bias: () => {
           const gradient = tf.reshape(dCapped, scoreShape);
@@ -107,6 +112,14 @@ export function attention(options: AttentionOptions): tf.Tensor2D {
     },
   });
 }
+
+/**
+ * What softmax makes of the gradient dP of its values P, P·(dP - Σ P·dP).
+ * @param inner Σ P·dP of each row, where it is known: it is also the inner product of the output row and its gradient, a sum of D
+ * terms instead of S
+ */
+const gradientOfSoftmax = <T extends tf.Tensor>(dP: T, P: T, inner: tf.Tensor = tf.sum(tf.mul(P, dP), -1, true)): T =>
+  tf.mul(P, tf.sub(dP, inner));
 
 /**
  * The heads of flat activations; positions that are left out become zeros.

@@ -3,7 +3,7 @@ import type { FilePlace } from '../files/safetensors';
 
 /**
  * Operations as an engine computes them itself, faster than tfjs's kernels one after the other: the same values up to rounding.
- * They record no gradient, so operations use them where none is recorded; `matMul` also serves gradients.
+ * They record no gradient: operations use them where none is recorded, or together with the gradients among them.
  */
 export interface EngineForms {
   /** See `asOneGraph`. */
@@ -36,8 +36,25 @@ export interface EngineForms {
   gelu(x: tf.Tensor): tf.Tensor;
   geluTanh(x: tf.Tensor): tf.Tensor;
   silu(x: tf.Tensor): tf.Tensor;
+  quickGelu(x: tf.Tensor): tf.Tensor;
   swiglu(gate: tf.Tensor, up: tf.Tensor): tf.Tensor;
+  /** softmax(scores·scale + mask). @param scores [B, H, T, S] @param mask [B or 1, H or 1, T or 1, S] */
+  softmax(scores: tf.Tensor4D, mask: tf.Tensor | undefined, scale: number): tf.Tensor4D;
+  /** Of each row of logits [M, V] what softmax makes of it, and its loss [M] by a label [M]. */
+  rowLosses(logits: tf.Tensor2D, labels: tf.Tensor1D): { losses: tf.Tensor1D; probabilities: tf.Tensor2D };
+
+  // Gradients: the first argument is the gradient of what comes out.
+  activationGradient(name: ActivationForm, dy: tf.Tensor, x: tf.Tensor): tf.Tensor;
+  /** Those of gate and of up. */
+  swigluGradient(dy: tf.Tensor, gate: tf.Tensor, up: tf.Tensor): [tf.Tensor, tf.Tensor];
+  /** Of x alone. */
+  normGradient(dy: tf.Tensor2D, x: tf.Tensor2D, weight: tf.Tensor, eps: number, centred: boolean): tf.Tensor2D;
+  rotaryGradient(dy: tf.Tensor2D, cos: tf.Tensor2D, sin: tf.Tensor2D, heads: number): tf.Tensor2D;
+  /** Of the scores before they are scaled. @param probabilities what `softmax` gave */
+  softmaxGradient<Probabilities extends tf.Tensor>(dy: Probabilities, probabilities: Probabilities, scale: number): Probabilities;
 }
+
+export type ActivationForm = 'gelu' | 'geluTanh' | 'silu' | 'quickGelu';
 
 export interface AttentionInputs {
   query: tf.Tensor4D; // [B, H, T, D]
@@ -67,3 +84,7 @@ export const engineForms = (): Partial<EngineForms> => shared[slot]?.get(tf.getB
 
 /** The forms of the engine that computes, none where gradients are recorded. */
 export const inferenceForms = (): Partial<EngineForms> => (shared[slot] === undefined || isRecording() ? none : engineForms());
+
+/** The forms of the engine that computes, none where gradients of gradients are recorded: forms that are gradients have none. */
+export const onceDifferentiable = (): Partial<EngineForms> =>
+  (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth > 1 ? none : engineForms();

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Parameter } from '../module/Parameter';
 import { differentiable } from './differentiable';
-import { inferenceForms } from './engineForms';
+import { inferenceForms, onceDifferentiable } from './engineForms';
 
 /**
  * Each row shifted to mean 0 and scaled to variance 1, times weight, plus bias.
@@ -31,6 +31,18 @@ function norm(x: tf.Tensor2D, weight: Parameter, bias: Parameter | null, eps: nu
   const factor = (): tf.Tensor => (offset === 0 ? weight.value : tf.add(weight.value, offset));
   const form = inferenceForms().norm;
   if (form) return tf.tidy(() => form(x, factor(), bias?.value, eps, centred));
+  const { norm: normed, normGradient } = onceDifferentiable();
+  if (normed && normGradient && !weight.trainable && !bias?.trainable)
+    return differentiable<{ x: tf.Tensor2D }, tf.Tensor2D>(
+      { x },
+      {
+        forward: (save) => {
+          save([x]);
+          return normed(x, factor(), bias?.value, eps, centred);
+        },
+        backward: (dy, [saved]) => ({ x: () => normGradient(dy, saved as tf.Tensor2D, factor(), eps, centred) }),
+      },
+    );
   const inputs: Record<string, tf.Tensor> = { x };
   if (weight.trainable) inputs.weight = weight.value;
   if (bias?.trainable) inputs.bias = bias.value;

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable';
-import { inferenceForms } from './engineForms';
+import { type EngineForms, inferenceForms, onceDifferentiable } from './engineForms';
 
 /**
  * Rotary position embedding: the first R features of each head, in two halves (x1, x2), become x·cos + (x2, x1)·sin.
@@ -18,6 +18,19 @@ export function rotary(x: tf.Tensor2D, cos: tf.Tensor2D, sin: tf.Tensor2D, heads
 
   const form = rotated === size ? inferenceForms().rotary : undefined;
   if (form) return form(x, cos, sin, heads);
+
+  const { rotary: turned, rotaryGradient } = rotated === size ? onceDifferentiable() : ({} as Partial<EngineForms>);
+  if (turned && rotaryGradient)
+    return differentiable<{ x: tf.Tensor2D }, tf.Tensor2D>(
+      { x },
+      {
+        forward: (save) => {
+          save([cos, sin]);
+          return turned(x, cos, sin, heads);
+        },
+        backward: (dy, saved) => ({ x: () => rotaryGradient(dy, ...(saved as [tf.Tensor2D, tf.Tensor2D]), heads) }),
+      },
+    );
 
   const swap = (t: tf.Tensor3D) => tf.concat([tf.slice(t, [0, 0, half], [-1, -1, half]), tf.slice(t, [0, 0, 0], [-1, -1, half])], 2);
   const rotate = (t: tf.Tensor2D, turn: (part: tf.Tensor3D) => tf.Tensor3D): tf.Tensor2D => {

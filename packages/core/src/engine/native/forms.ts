@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { AttentionInputs, EngineForms } from '../../ops/engineForms';
 import type { Handle } from './binding';
+import { type FusedSoftmax, fusedForms, fusedSoftmax } from './fused';
 import { BFLOAT16, type NativeKernels } from './kernels';
 import { type Product, products, size } from './product';
 
@@ -12,12 +13,17 @@ const STORED: Readonly<Record<string, { type: number; width: number }>> = {
 };
 const INT32_MAX = 2 ** 31 - 1;
 
-/** What TensorFlow's library computes in forms of its own. @param rounds whether factors of large products are rounded to bfloat16 */
-export function nativeForms(k: NativeKernels, rounds: boolean, threads: number): EngineForms {
+/**
+ * What TensorFlow's library computes in forms of its own.
+ * @param rounds whether factors of large products are rounded to bfloat16
+ * @param fused whether it has the fused kernels
+ */
+export function nativeForms(k: NativeKernels, rounds: boolean, threads: number, fused: boolean): Partial<EngineForms> {
   const product = products(k, rounds, threads);
   const { compute, form, number, of } = k;
   const pointwise = (name: string, f: (x: Handle) => Handle) => (x: tf.Tensor) => form<tf.Tensor>(name, [x], f);
   const silu = (x: Handle) => k.mul(x, k.sigmoid(x));
+  const softmax = fused ? fusedSoftmax(k) : undefined;
   return {
     asOneGraph: k.asOneGraph,
     add: (xs) => form(`add ${xs.length}`, xs, (...all) => all.reduce(k.add)),
@@ -60,7 +66,9 @@ export function nativeForms(k: NativeKernels, rounds: boolean, threads: number):
       }),
     attention: (inputs) => {
       const { query, key, value, scale, softcap, biases } = inputs;
-      return form(`attention ${scale} ${softcap}`, [query, key, value, ...biases], (...handles) => attention(k, product, inputs, handles));
+      return form(`attention ${scale} ${softcap}`, [query, key, value, ...biases], (...handles) =>
+        attention(k, product, softmax, inputs, handles),
+      );
     },
     writePositions: (cache, x, start) => {
       const [B, H, S, D] = cache.shape;
@@ -94,13 +102,18 @@ export function nativeForms(k: NativeKernels, rounds: boolean, threads: number):
     }),
     silu: pointwise('silu', silu),
     swiglu: (gate, up) => form('swiglu', [gate, up], (g, u) => k.mul(silu(g), u)),
+    ...(fused && fusedForms(k)),
   };
 }
 
-/** @param handles those of query, key, value and biases */
+/**
+ * @param softmax the fused one, where it is there
+ * @param handles those of query, key, value and biases
+ */
 function attention(
   k: NativeKernels,
   product: Product,
+  softmax: FusedSoftmax | undefined,
   { query, key, value, scale, softcap }: AttentionInputs,
   [q, keys, values, ...biases]: readonly Handle[],
 ): Handle {
@@ -108,24 +121,27 @@ function attention(
   const [, shared, S] = key.shape;
   const valueSize = value.shape[3];
   const grouped = shared !== H;
-  const scaled = k.mul(q as Handle, k.number(scale));
   // Heads that share a key are neighbours, so their queries are rows of one matrix.
   const perKey = (width: number) => [B, shared, (H / shared) * T, width];
-  const queries = grouped ? k.reshape(scaled, perKey(D)) : scaled;
-  let scores = product(queries, perKey(D), keys as Handle, key.shape, false, true);
+  // The fused softmax scales the scores; else the queries are scaled, which are smaller.
+  const late = softmax && softcap === undefined;
+  const scaled = late ? (q as Handle) : k.mul(q as Handle, k.number(scale));
+  let scores = product(grouped ? k.reshape(scaled, perKey(D)) : scaled, perKey(D), keys as Handle, key.shape, false, true);
   if (softcap !== undefined) scores = k.mul(k.tanh(k.mul(scores, k.number(1 / softcap))), k.number(softcap));
-  if (biases.length > 0) {
-    if (grouped) scores = k.reshape(scores, [B, H, T, S]);
-    for (const bias of biases) scores = k.add(scores, bias);
-    if (grouped) scores = k.reshape(scores, perKey(S));
-  }
-  const out = product(T === 1 ? smallSoftmax(k, scores) : k.softmax(scores), perKey(S), values as Handle, value.shape);
+  const mask = biases.length > 0 ? biases.reduce(k.add) : undefined;
+  if (grouped && mask !== undefined) scores = k.reshape(scores, [B, H, T, S]);
+  let shares: Handle;
+  if (softmax) shares = softmax(scores, mask, late ? scale : 1);
+  else shares = plainSoftmax(k, mask === undefined ? scores : k.add(scores, mask), T);
+  if (grouped && mask !== undefined) shares = k.reshape(shares, perKey(S));
+  const out = product(shares, perKey(S), values as Handle, value.shape);
   if (T === 1) return k.reshape(out, [B, H * valueSize]);
   return k.reshape(k.transpose(k.reshape(out, [B, H, T, valueSize]), [0, 2, 1, 3]), [B * T, H * valueSize]);
 }
 
-/** Softmax without TensorFlow's kernel for it, which hands even a single row to another thread. */
-function smallSoftmax(k: NativeKernels, x: Handle): Handle {
+/** Softmax; of one position without TensorFlow's kernel for it, which hands even a single row to another thread. */
+function plainSoftmax(k: NativeKernels, x: Handle, positions: number): Handle {
+  if (positions > 1) return k.softmax(x);
   const powers = k.exp(k.sub(x, k.max(x, [-1], true)));
   return k.div(powers, k.sum(powers, [-1], true));
 }

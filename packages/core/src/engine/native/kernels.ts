@@ -87,7 +87,14 @@ export function nativeKernels(backend: NodeBackend) {
   }
 
   return {
+    /** An operation without attributes. */
+    run: (name: string, inputs: readonly Handle[]) => run(name, none, inputs),
+    /** What an operation with several outputs makes. */
+    several: (name: string, inputs: readonly tf.Tensor[], outputs: number): tf.Tensor[] =>
+      binding.executeOp(name, none, backend.getInputTensorIds(inputs), outputs).map((one) => backend.createOutputTensor(one)),
     number,
+    /** A tensor without elements. */
+    nothing: () => constant('nothing', () => binding.createTensor([0], binding.TF_FLOAT, new Float32Array(0))),
     asOneGraph: binding.asOneGraph,
     /** The handle of a tensor of tfjs. */
     of,

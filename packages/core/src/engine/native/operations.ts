@@ -49,6 +49,13 @@ export const operations: Readonly<Record<string, Operation | undefined>> = {
     ['Erf', 'Exp', 'InplaceUpdate', 'Neg', 'Relu', 'Rsqrt', 'Sigmoid', 'Softmax', 'Sqrt', 'Square', 'Tanh'].map((name) => [name, same]),
   ),
   ...Object.fromEntries(['Add', 'AddV2', 'Maximum', 'Minimum', 'Mul', 'RealDiv', 'Sub'].map((name) => [name, pairwise])),
+  // The fused kernels.
+  ...Object.fromEntries(
+    ['Gelu', 'GeluTanh', 'LayerNorm', 'QuickGelu', 'RmsNorm', 'Rotary', 'Silu', 'Softmax', 'Swiglu'].map((name) => [
+      `Peft${name}`,
+      { ...same, types: {} },
+    ]),
+  ),
   ...Object.fromEntries(['Max', 'Mean', 'Sum'].map((name) => [name, reduction])),
   ArgMax: {
     types: { T: 0, Tidx: 1 },

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type NodeModules, nodeModules } from '../../files/nodeFs';
 import { registerEngineForms } from '../../ops/engineForms';
 import { nodeModule, requirePackage } from '../resolve';
 import type { Started } from '../useEngine';
 import { nativeForms } from './forms';
+import { fusedBuild, loadFused, processorFlags } from './fused';
 import { type NodeBackend, nativeKernels } from './kernels';
 import { loadBackend } from './loadBackend';
 import { graphBinding } from './oneGraph';
@@ -22,10 +22,15 @@ export async function useNative(matmulPrecision: 'highest' | 'medium'): Promise<
   util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
   const files = { fs: await nodeModule('node:fs'), os: await nodeModule('node:os') };
   const folders = process.env.PEFT_NATIVE ? [process.env.PEFT_NATIVE] : [];
+  const build = await fusedBuild();
+  let fused = false;
   const problems: string[] = [];
   for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
     try {
-      await requirePackage(name, folders, (require) => loadBackend(require, name, files.fs));
+      await requirePackage(name, folders, (require) => {
+        loadBackend(require, name, files.fs);
+        fused = build !== undefined && loadFused(require, name, build);
+      });
       if (!(await tf.setBackend('tensorflow'))) throw new Error(`${name} does not start`);
       await tf.ready();
       const backend = tf.backend() as unknown as NodeBackend;
@@ -34,9 +39,9 @@ export async function useNative(matmulPrecision: 'highest' | 'medium'): Promise<
       replaceKernels(shapeKernels(kernels));
       const rounds = matmulPrecision === 'medium' && (await multipliesBfloat16());
       const threads = files.os.availableParallelism();
-      registerEngineForms('tensorflow', nativeForms(kernels, rounds, threads));
+      registerEngineForms('tensorflow', nativeForms(kernels, rounds, threads, fused));
       return {
-        description: `native (${name.slice('@tensorflow/'.length)}${rounds ? ', large products of bfloat16' : ''})`,
+        description: `native (${[name.slice('@tensorflow/'.length), ...(fused ? ['fused kernels'] : []), ...(rounds ? ['large products of bfloat16'] : [])].join(', ')})`,
         threads,
       };
     } catch (error) {
@@ -48,8 +53,5 @@ export async function useNative(matmulPrecision: 'highest' | 'medium'): Promise<
 }
 
 /** Whether the processor has instructions for it; without them TensorFlow computes such products slowly, or not at all. */
-async function multipliesBfloat16(): Promise<boolean> {
-  const { fs } = (await nodeModules()) as NodeModules;
-  const facts = await fs.readFile('/proc/cpuinfo', 'utf8').catch(() => '');
-  return /\b(avx512_bf16|amx_bf16|bf16)\b/.test(facts);
-}
+const multipliesBfloat16 = async (): Promise<boolean> =>
+  (await processorFlags()).some((flag) => ['avx512_bf16', 'amx_bf16', 'bf16'].includes(flag));
