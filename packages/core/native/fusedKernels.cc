@@ -172,6 +172,9 @@ struct Tensor {
   int64_t rows() const { return columns() == 0 ? 0 : size / columns(); }
 };
 
+/** Thrown when a call has been told that it failed. */
+struct Failed {};
+
 class Call {
  public:
   explicit Call(TF_OpKernelContext* context) : context_(context), status_(TF_NewStatus()) {}
@@ -187,28 +190,35 @@ class Call {
   }
 
   Tensor output(int i, const Shape& shape) {
-    int64_t size = 1;
-    for (int64_t n : shape) size *= n;
-    return describe(TF_AllocateOutput(context_, i, TF_FLOAT, shape.data(), static_cast<int>(shape.size()),
-                                      static_cast<size_t>(size) * sizeof(float), status_));
+    size_t bytes = sizeof(float);
+    for (int64_t n : shape) bytes *= static_cast<size_t>(n);
+    return describe(TF_AllocateOutput(context_, i, TF_FLOAT, shape.data(), static_cast<int>(shape.size()), bytes, status_));
   }
 
-  float number(int i) { return *input(i).data; }
+  float number(int i) {
+    const Tensor scalar = input(i);
+    check(scalar.size == 1);
+    return *scalar.data;
+  }
 
-  /** Whether all is well; if not, the call fails. */
-  bool check(bool fits, const char* message) {
-    if (fits) return true;
+  void check(bool fits, const char* message = "the shapes do not belong together") {
+    if (fits) return;
     TF_SetStatus(status_, TF_INVALID_ARGUMENT, message);
-    TF_OpKernelContext_Failure(context_, status_);
-    return false;
+    fail();
   }
 
  private:
   Tensor describe(TF_Tensor* tensor) {
+    if (tensor == nullptr || TF_GetCode(status_) != TF_OK) fail();
     held_.push_back(tensor);
     Tensor out{static_cast<float*>(TF_TensorData(tensor)), {}, TF_TensorElementCount(tensor)};
     for (int d = 0; d < TF_NumDims(tensor); ++d) out.shape.push_back(TF_Dim(tensor, d));
     return out;
+  }
+
+  [[noreturn]] void fail() {
+    TF_OpKernelContext_Failure(context_, status_);
+    throw Failed{};
   }
 
   TF_OpKernelContext* context_;
@@ -217,8 +227,6 @@ class Call {
 };
 
 // ---- Kernels ---------------------------------------------------------------------------------------------------------------
-
-constexpr char kShapes[] = "the shapes do not belong together";
 
 /** x → y */
 template <class F>
@@ -233,7 +241,7 @@ void activation(Call& call) {
 template <class F>
 void activationGrad(Call& call) {
   const Tensor dy = call.input(0), x = call.input(1), dx = call.output(0, x.shape);
-  if (!call.check(dy.size == x.size, kShapes)) return;
+  call.check(dy.size == x.size);
   Pool::shared().share(x.size, 1, [&](int64_t from, int64_t to) {
     for (int64_t i = from; i < to; ++i) dx.data[i] = dy.data[i] * F::slope(x.data[i]);
   });
@@ -242,7 +250,7 @@ void activationGrad(Call& call) {
 /** gate, up → silu(gate)·up */
 void swiglu(Call& call) {
   const Tensor gate = call.input(0), up = call.input(1), y = call.output(0, gate.shape);
-  if (!call.check(up.size == gate.size, kShapes)) return;
+  call.check(up.size == gate.size);
   Pool::shared().share(gate.size, 1, [&](int64_t from, int64_t to) {
     for (int64_t i = from; i < to; ++i) y.data[i] = Silu::value(gate.data[i]) * up.data[i];
   });
@@ -252,7 +260,7 @@ void swiglu(Call& call) {
 void swigluGrad(Call& call) {
   const Tensor dy = call.input(0), gate = call.input(1), up = call.input(2);
   const Tensor dGate = call.output(0, gate.shape), dUp = call.output(1, gate.shape);
-  if (!call.check(dy.size == gate.size && up.size == gate.size, kShapes)) return;
+  call.check(dy.size == gate.size && up.size == gate.size);
   Pool::shared().share(gate.size, 1, [&](int64_t from, int64_t to) {
     for (int64_t i = from; i < to; ++i) {
       const float g = gate.data[i], s = sigmoid(g);
@@ -286,7 +294,7 @@ void norm(Call& call) {
   const Tensor x = call.input(0), weight = call.input(1), bias = call.input(2), y = call.output(0, x.shape);
   const float eps = call.number(3);
   const int64_t n = x.columns();
-  if (!call.check(weight.size == n && (bias.size == n || bias.size == 0), kShapes)) return;
+  call.check(weight.size == n && (bias.size == n || bias.size == 0));
   Pool::shared().share(x.rows(), n, [&](int64_t from, int64_t to) {
     for (int64_t row = from; row < to; ++row) {
       const float* in = x.data + row * n;
@@ -306,7 +314,7 @@ void normGrad(Call& call) {
   const Tensor dy = call.input(0), x = call.input(1), weight = call.input(2), dx = call.output(0, x.shape);
   const float eps = call.number(3);
   const int64_t n = x.columns();
-  if (!call.check(dy.size == x.size && weight.size == n, kShapes)) return;
+  call.check(dy.size == x.size && weight.size == n);
   Pool::shared().share(x.rows(), n, [&](int64_t from, int64_t to) {
     for (int64_t row = from; row < to; ++row) {
       const float *in = x.data + row * n, *d = dy.data + row * n, *w = weight.data;
@@ -348,9 +356,9 @@ void softmax(Call& call) {
   const int64_t n = x.columns();
   int64_t steps[3] = {0, 0, 0}, step = n;
   if (mask.size > 0) {
-    if (!call.check(x.shape.size() == 4 && mask.shape.size() == 4 && mask.columns() == n, kShapes)) return;
+    call.check(x.shape.size() == 4 && mask.shape.size() == 4 && mask.columns() == n);
     for (int d = 2; d >= 0; --d) {
-      if (!call.check(mask.shape[d] == 1 || mask.shape[d] == x.shape[d], kShapes)) return;
+      call.check(mask.shape[d] == 1 || mask.shape[d] == x.shape[d]);
       if (mask.shape[d] > 1) steps[d] = step;
       step *= mask.shape[d];
     }
@@ -372,7 +380,7 @@ void softmaxGrad(Call& call) {
   const Tensor dp = call.input(0), p = call.input(1), dx = call.output(0, p.shape);
   const float scale = call.number(2);
   const int64_t n = p.columns();
-  if (!call.check(dp.size == p.size, kShapes)) return;
+  call.check(dp.size == p.size);
   Pool::shared().share(p.rows(), n, [&](int64_t from, int64_t to) {
     for (int64_t row = from; row < to; ++row) {
       const float *share = p.data + row * n, *d = dp.data + row * n;
@@ -389,7 +397,7 @@ void softmaxGrad(Call& call) {
 template <bool transposed>
 void rotary(Call& call) {
   const Tensor x = call.input(0), cos = call.input(1), sin = call.input(2), y = call.output(0, x.shape);
-  if (!call.check(x.shape.size() == 3 && sin.size == cos.size && cos.rows() == x.shape[0] && cos.columns() <= x.shape[2], kShapes)) return;
+  call.check(x.shape.size() == 3 && sin.size == cos.size && cos.rows() == x.shape[0] && cos.columns() <= x.shape[2]);
   const int64_t heads = x.shape[1], width = x.shape[2], rotated = cos.columns(), half = rotated / 2;
   Pool::shared().share(x.rows(), width, [&](int64_t from, int64_t to) {
     for (int64_t row = from; row < to; ++row) {
@@ -411,9 +419,9 @@ void crossEntropy(Call& call) {
   const Tensor losses = call.output(0, labels.shape), p = call.output(1, logits.shape);
   const int64_t n = logits.columns();
   const int32_t* label = reinterpret_cast<const int32_t*>(labels.data);
-  if (!call.check(labels.size == logits.rows(), kShapes)) return;
+  call.check(labels.size == logits.rows());
   for (int64_t row = 0; row < labels.size; ++row)
-    if (!call.check(label[row] >= 0 && label[row] < n, "a label is not the number of a column")) return;
+    call.check(label[row] >= 0 && label[row] < n, "a label is not the number of a column");
   Pool::shared().share(labels.size, n, [&](int64_t from, int64_t to) {
     for (int64_t row = from; row < to; ++row)
       losses.data[row] = softmaxRow(logits.data + row * n, nullptr, 1, p.data + row * n, n) - logits.data[row * n + label[row]];
@@ -425,7 +433,11 @@ void crossEntropy(Call& call) {
 template <void (*kernel)(Call&)>
 void compute(void*, TF_OpKernelContext* context) {
   Call call(context);
-  kernel(call);
+  try {
+    kernel(call);
+  } catch (const Failed&) {
+    // TensorFlow has been told.
+  }
 }
 
 /** @param inputs names of float tensors, parted by spaces; "labels" are int32 */

@@ -5,7 +5,7 @@ import type { Handle } from './binding';
 import type { NativeKernels } from './kernels';
 
 /** The first digits of the SHA-256 of ../../../native/fusedKernels.cc: what was compiled from another text is not loaded. */
-export const SOURCE = '99f310f2';
+export const SOURCE = '795b22bb';
 
 export interface FusedBuild {
   /** Where it belongs: beside the binding. */
@@ -31,8 +31,9 @@ export async function processorFlags(): Promise<readonly string[]> {
 }
 
 /**
- * Loads the fused kernels that lie beside a binding. @returns whether they are there
+ * Loads the fused kernels that lie beside a binding.
  * @param require of a place from where the package is found
+ * @returns whether they are there
  */
 export function loadFused(require: NodeJS.Require, name: string, { file }: FusedBuild): boolean {
   try {
