@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { hubEnvironment } from '@peft/core';
+import { fusedBuild } from '@peft/core/engine';
 import { command } from '../command';
 import { installNative } from '../installNative';
 import { METHOD_NAMES } from '../methods';
@@ -55,18 +56,25 @@ async function examine(values: Parameters<typeof startEngine>[0], output: Output
     cores: availableParallelism(),
     memory: { total: totalmem(), free: freemem() },
     versions: Object.fromEntries(versions.filter(([, version]) => version !== undefined)),
-    native: { folder: nativeFolder(), installed: existsSync(nativeFolder()) },
+    native: {
+      folder: nativeFolder(),
+      installed: existsSync(nativeFolder()),
+      lacks_fused: (await fusedBuild()) !== undefined && !engine?.description.includes('fused kernels'),
+    },
     hub: await hubEnvironment(),
     missing,
     problems,
   };
 }
 
-function describe({ engine, node, platform, cores, memory, versions, hub, missing, problems }: Facts): string {
+function describe({ engine, node, platform, cores, memory, versions, native, hub, missing, problems }: Facts): string {
   const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
   const advice = [
     ...problems.map((problem) => `problem: ${problem}`),
     ...(engine && engine.name !== 'native' ? ['faster: peft doctor --install-native'] : []),
+    ...(engine?.name === 'native' && native.lacks_fused
+      ? ['a little faster: peft doctor --install-native compiles the fused kernels']
+      : []),
     ...(missing.length > 0 ? [`methods that are not installed: npm install ${missing.join(' ')}`] : []),
     ...(hub.token ? [] : ['no HF_TOKEN: pushing, and repositories that are not public, need one']),
   ];

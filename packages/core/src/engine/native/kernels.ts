@@ -4,6 +4,7 @@ import type { GraphBinding } from './oneGraph';
 
 export interface NodeBackend {
   binding: GraphBinding;
+  readonly isUsingGpuDevice: boolean;
   getInputTensorIds(tensors: readonly tf.Tensor[]): Handle[];
   createOutputTensor(made: Made): tf.Tensor;
 }

@@ -23,13 +23,13 @@ export async function useNative(matmulPrecision: 'highest' | 'medium'): Promise<
   const files = { fs: await nodeModule('node:fs'), os: await nodeModule('node:os') };
   const folders = process.env.PEFT_NATIVE ? [process.env.PEFT_NATIVE] : [];
   const build = await fusedBuild();
-  let fused = false;
+  let loaded = false;
   const problems: string[] = [];
   for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
     try {
       await requirePackage(name, folders, (require) => {
         loadBackend(require, name, files.fs);
-        fused = build !== undefined && loadFused(require, name, build);
+        loaded = build !== undefined && loadFused(require, name, build);
       });
       if (!(await tf.setBackend('tensorflow'))) throw new Error(`${name} does not start`);
       await tf.ready();
@@ -38,12 +38,16 @@ export async function useNative(matmulPrecision: 'highest' | 'medium'): Promise<
       const kernels = nativeKernels(backend);
       replaceKernels(shapeKernels(kernels));
       const rounds = matmulPrecision === 'medium' && (await multipliesBfloat16());
+      // Graphics cards have none.
+      const fused = loaded && !backend.isUsingGpuDevice;
       const threads = files.os.availableParallelism();
       registerEngineForms('tensorflow', nativeForms(kernels, rounds, threads, fused));
-      return {
-        description: `native (${[name.slice('@tensorflow/'.length), ...(fused ? ['fused kernels'] : []), ...(rounds ? ['large products of bfloat16'] : [])].join(', ')})`,
-        threads,
-      };
+      const facts = [
+        name.slice('@tensorflow/'.length),
+        ...(fused ? ['fused kernels'] : []),
+        ...(rounds ? ['large products of bfloat16'] : []),
+      ];
+      return { description: `native (${facts.join(', ')})`, threads };
     } catch (error) {
       const { message } = error as Error;
       if (!message.endsWith('is not installed')) problems.push(message.split('\n')[0] as string);
