@@ -99,7 +99,9 @@ INLINE float exponential(float x) {
   const float n = std::nearbyint(x * 1.44269504f);
   const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts, the first exact in few bits
   const float r2 = r * r;
-  const float series = (1 + r) + (1.0f / 2 + r * (1.0f / 6)) * r2 + ((1.0f / 24 + r * (1.0f / 120)) + (1.0f / 720 + r * (1.0f / 5040)) * r2) * (r2 * r2);
+  const float low = (1 + r) + (1.0f / 2 + r * (1.0f / 6)) * r2;
+  const float high = (1.0f / 24 + r * (1.0f / 120)) + (1.0f / 720 + r * (1.0f / 5040)) * r2;
+  const float series = low + high * (r2 * r2);
   const int32_t bits = (static_cast<int32_t>(n) + 127) << 23;
   float power;
   std::memcpy(&power, &bits, sizeof power);
@@ -393,38 +395,37 @@ void softmaxGrad(Call& call) {
   });
 }
 
-/** x [N, H, D], cos and sin [N, R] with R ≤ D, sin's first half negative → y [N, H, D]. Its gradient is its transpose. */
+/** x [N, H, D], cos and sin [N, D], sin's first half negative → y [N, H, D]. Its gradient is its transpose. */
 template <bool transposed>
 void rotary(Call& call) {
   const Tensor x = call.input(0), cos = call.input(1), sin = call.input(2), y = call.output(0, x.shape);
-  call.check(x.shape.size() == 3 && sin.size == cos.size && cos.rows() == x.shape[0] && cos.columns() <= x.shape[2]);
-  const int64_t heads = x.shape[1], width = x.shape[2], rotated = cos.columns(), half = rotated / 2;
+  call.check(x.shape.size() == 3 && sin.size == cos.size && cos.rows() == x.shape[0] && cos.columns() == x.shape[2]);
+  const int64_t heads = x.shape[1], width = x.shape[2], half = width / 2;
   Pool::shared().share(x.rows(), width, [&](int64_t from, int64_t to) {
     for (int64_t row = from; row < to; ++row) {
-      const float *in = x.data + row * width, *c = cos.data + row / heads * rotated, *s = sin.data + row / heads * rotated;
+      const float *in = x.data + row * width, *c = cos.data + row / heads * width, *s = sin.data + row / heads * width;
       float* out = y.data + row * width;
       for (int64_t i = 0; i < half; ++i) {
         const float a = in[i], b = in[half + i];
         out[i] = a * c[i] + b * s[transposed ? half + i : i];
         out[half + i] = b * c[half + i] + a * s[transposed ? i : half + i];
       }
-      std::copy(in + rotated, in + width, out + rotated);
     }
   });
 }
 
-/** logits [M, V], labels [M], numbers of columns → -log softmax(logits)[label] [M], softmax(logits) [M, V] */
+/** logits [M, V], at [M, 2], the places of labels in them → -log softmax(logits)[label] [M], softmax(logits) [M, V] */
 void crossEntropy(Call& call) {
-  const Tensor logits = call.input(0), labels = call.input(1);
-  const Tensor losses = call.output(0, labels.shape), p = call.output(1, logits.shape);
-  const int64_t n = logits.columns();
-  const int32_t* label = reinterpret_cast<const int32_t*>(labels.data);
-  call.check(labels.size == logits.rows());
-  for (int64_t row = 0; row < labels.size; ++row)
-    call.check(label[row] >= 0 && label[row] < n, "a label is not the number of a column");
-  Pool::shared().share(labels.size, n, [&](int64_t from, int64_t to) {
+  const Tensor logits = call.input(0), at = call.input(1);
+  const int64_t rows = logits.rows(), n = logits.columns();
+  const Tensor losses = call.output(0, {rows}), p = call.output(1, logits.shape);
+  const int32_t* places = reinterpret_cast<const int32_t*>(at.data);
+  call.check(at.size == 2 * rows);
+  for (int64_t row = 0; row < rows; ++row)
+    call.check(places[2 * row] == row && places[2 * row + 1] >= 0 && places[2 * row + 1] < n, "a label is not in its row");
+  Pool::shared().share(rows, n, [&](int64_t from, int64_t to) {
     for (int64_t row = from; row < to; ++row)
-      losses.data[row] = softmaxRow(logits.data + row * n, nullptr, 1, p.data + row * n, n) - logits.data[row * n + label[row]];
+      losses.data[row] = softmaxRow(logits.data + row * n, nullptr, 1, p.data + row * n, n) - logits.data[row * n + places[2 * row + 1]];
   });
 }
 
@@ -440,7 +441,7 @@ void compute(void*, TF_OpKernelContext* context) {
   }
 }
 
-/** @param inputs names of float tensors, parted by spaces; "labels" are int32 */
+/** @param inputs names with types, as TensorFlow declares them */
 template <void (*kernel)(Call&)>
 void add(const char* name, const std::vector<const char*>& inputs, const std::vector<const char*>& outputs) {
   TF_OpDefinitionBuilder* op = TF_NewOpDefinitionBuilder(name);
@@ -475,7 +476,7 @@ void addAll() {
   add<softmaxGrad>("PeftSoftmaxGrad", {"dy: float", "y: float", "scale: float"}, {"dx: float"});
   add<rotary<false>>("PeftRotary", {"x: float", "cos: float", "sin: float"}, {"y: float"});
   add<rotary<true>>("PeftRotaryGrad", {"dy: float", "cos: float", "sin: float"}, {"dx: float"});
-  add<crossEntropy>("PeftCrossEntropy", {"logits: float", "labels: int32"}, {"losses: float", "probabilities: float"});
+  add<crossEntropy>("PeftCrossEntropy", {"logits: float", "at: int32"}, {"losses: float", "probabilities: float"});
 }
 
 }  // namespace

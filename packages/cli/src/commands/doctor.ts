@@ -59,7 +59,7 @@ async function examine(values: Parameters<typeof startEngine>[0], output: Output
     native: {
       folder: nativeFolder(),
       installed: existsSync(nativeFolder()),
-      lacks_fused: (await fusedBuild()) !== undefined && !engine?.description.includes('fused kernels'),
+      lacks_fused: engine?.name === 'native' && !engine.description.includes('fused kernels') && (await fusedBuild()) !== undefined,
     },
     hub: await hubEnvironment(),
     missing,
@@ -72,9 +72,7 @@ function describe({ engine, node, platform, cores, memory, versions, native, hub
   const advice = [
     ...problems.map((problem) => `problem: ${problem}`),
     ...(engine && engine.name !== 'native' ? ['faster: peft doctor --install-native'] : []),
-    ...(engine?.name === 'native' && native.lacks_fused
-      ? ['a little faster: peft doctor --install-native compiles the fused kernels']
-      : []),
+    ...(native.lacks_fused ? ['a little faster: peft doctor --install-native compiles the fused kernels'] : []),
     ...(missing.length > 0 ? [`methods that are not installed: npm install ${missing.join(' ')}`] : []),
     ...(hub.token ? [] : ['no HF_TOKEN: pushing, and repositories that are not public, need one']),
   ];

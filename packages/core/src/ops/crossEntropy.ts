@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { Linear } from '../layers/Linear';
 import { isA } from '../module/brand';
 import { differentiable } from './differentiable';
-import { inferenceForms } from './engineForms';
+import { gradientDepth, inferenceForms } from './engineForms';
 import { matMul } from './matMul';
 import { gatherRows } from './shapes';
 
@@ -75,13 +75,13 @@ const unlabelled = (logits: tf.Tensor2D): tf.Scalar => {
 };
 
 /** The loss of each row, and what softmax makes of the logits. Not differentiable. */
-function rowLosses(logits: tf.Tensor2D, labels: Int32Array | number[]): { losses: tf.Tensor1D; probabilities: tf.Tensor2D } {
+function rowLosses(logits: tf.Tensor2D, at: tf.Tensor2D): { losses: tf.Tensor1D; probabilities: tf.Tensor2D } {
   const form = inferenceForms().rowLosses;
-  if (form) return form(logits, tf.tensor1d(labels, 'int32'));
+  if (form) return form(logits, at);
   const probabilities = tf.softmax(logits); // [M, V]
   // log Σ exp without another pass over an [M, V] difference: at a row's maximum, softmax = exp(max - logsumexp).
   const logSumExp = tf.sub(tf.max(logits, 1), tf.log(tf.max(probabilities, 1))); // [M]
-  return { losses: tf.sub(logSumExp, tf.gatherND(logits, positions(labels))), probabilities };
+  return { losses: tf.sub(logSumExp, tf.gatherND(logits, at)), probabilities };
 }
 
 /** Where in [M, V] each row's label stands. */
@@ -95,7 +95,7 @@ function negativeLogLikelihood(logits: tf.Tensor2D, labels: Int32Array | number[
     {
       forward: (save) => {
         const at = positions(labels);
-        const { losses, probabilities } = rowLosses(logits, labels);
+        const { losses, probabilities } = rowLosses(logits, at);
         save([probabilities, at]);
         return tf.div(tf.sum(losses), count) as tf.Scalar;
       },
@@ -121,7 +121,7 @@ function frozenHead(hidden: tf.Tensor2D, head: Linear, labels: number[]): tf.Sca
   const [count, width] = hidden.shape;
   checkLabels(labels, [...labels.keys()], head.outFeatures);
   const weight = head.weight.value as unknown as tf.Tensor2D;
-  const recording = (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth > 0;
+  const recording = gradientDepth() > 0;
   return differentiable<{ hidden: tf.Tensor }, tf.Scalar>(
     { hidden },
     {
@@ -130,7 +130,7 @@ function frozenHead(hidden: tf.Tensor2D, head: Linear, labels: number[]): tf.Sca
           tf.tidy(() => {
             const chosen = labels.slice(i * chunkRows, (i + 1) * chunkRows);
             const logits = head.forward(tf.slice(hidden, [i * chunkRows, 0], [chosen.length, width])); // [chunk, V]
-            const { losses, probabilities } = rowLosses(logits, chosen);
+            const { losses, probabilities } = rowLosses(logits, positions(chosen));
             if (!recording) return { losses };
             const target = tf.gather(weight, tf.tensor1d(chosen, 'int32'));
             return { losses, gradient: tf.sub(matMul(probabilities, weight), target) as tf.Tensor2D }; // [chunk, C]

@@ -40,8 +40,8 @@ export interface EngineForms {
   swiglu(gate: tf.Tensor, up: tf.Tensor): tf.Tensor;
   /** softmax(scores·scale + mask). @param scores [B, H, T, S] @param mask [B or 1, H or 1, T or 1, S] */
   softmax(scores: tf.Tensor4D, mask: tf.Tensor | undefined, scale: number): tf.Tensor4D;
-  /** Of each row of logits [M, V] what softmax makes of it, and its loss [M] by a label [M]. */
-  rowLosses(logits: tf.Tensor2D, labels: tf.Tensor1D): { losses: tf.Tensor1D; probabilities: tf.Tensor2D };
+  /** Of each row of logits [M, V] what softmax makes of it, and its loss [M]. @param at [M, 2], where its label stands */
+  rowLosses(logits: tf.Tensor2D, at: tf.Tensor2D): { losses: tf.Tensor1D; probabilities: tf.Tensor2D };
 
   // Gradients: the first argument is the gradient of what comes out.
   activationGradient(name: ActivationForm, dy: tf.Tensor, x: tf.Tensor): tf.Tensor;
@@ -85,6 +85,8 @@ export const engineForms = (): Partial<EngineForms> => shared[slot]?.get(tf.getB
 /** The forms of the engine that computes, none where gradients are recorded. */
 export const inferenceForms = (): Partial<EngineForms> => (shared[slot] === undefined || isRecording() ? none : engineForms());
 
+/** How many gradients are being taken of each other, 0 where none is. */
+export const gradientDepth = (): number => (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth;
+
 /** The forms of the engine that computes, none where gradients of gradients are recorded: forms that are gradients have none. */
-export const onceDifferentiable = (): Partial<EngineForms> =>
-  (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth > 1 ? none : engineForms();
+export const onceDifferentiable = (): Partial<EngineForms> => (gradientDepth() > 1 ? none : engineForms());

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable';
-import { type EngineForms, inferenceForms, onceDifferentiable } from './engineForms';
+import { inferenceForms, onceDifferentiable } from './engineForms';
 
 /**
  * Rotary position embedding: the first R features of each head, in two halves (x1, x2), become x·cos + (x2, x1)·sin.
@@ -16,21 +16,22 @@ export function rotary(x: tf.Tensor2D, cos: tf.Tensor2D, sin: tf.Tensor2D, heads
   const size = width / heads;
   const half = rotated / 2;
 
-  const form = rotated === size ? inferenceForms().rotary : undefined;
-  if (form) return form(x, cos, sin, heads);
-
-  const { rotary: turned, rotaryGradient } = rotated === size ? onceDifferentiable() : ({} as Partial<EngineForms>);
-  if (turned && rotaryGradient)
-    return differentiable<{ x: tf.Tensor2D }, tf.Tensor2D>(
-      { x },
-      {
-        forward: (save) => {
-          save([cos, sin]);
-          return turned(x, cos, sin, heads);
+  if (rotated === size) {
+    const form = inferenceForms().rotary;
+    if (form) return form(x, cos, sin, heads);
+    const { rotary: turned, rotaryGradient } = onceDifferentiable();
+    if (turned && rotaryGradient)
+      return differentiable<{ x: tf.Tensor2D }, tf.Tensor2D>(
+        { x },
+        {
+          forward: (save) => {
+            save([cos, sin]);
+            return turned(x, cos, sin, heads);
+          },
+          backward: (dy, saved) => ({ x: () => rotaryGradient(dy, ...(saved as [tf.Tensor2D, tf.Tensor2D]), heads) }),
         },
-        backward: (dy, saved) => ({ x: () => rotaryGradient(dy, ...(saved as [tf.Tensor2D, tf.Tensor2D]), heads) }),
-      },
-    );
+      );
+  }
 
   const swap = (t: tf.Tensor3D) => tf.concat([tf.slice(t, [0, 0, half], [-1, -1, half]), tf.slice(t, [0, 0, 0], [-1, -1, half])], 2);
   const rotate = (t: tf.Tensor2D, turn: (part: tf.Tensor3D) => tf.Tensor3D): tf.Tensor2D => {

@@ -5,7 +5,7 @@ import type { Handle } from './binding';
 import type { NativeKernels } from './kernels';
 
 /** The first digits of the SHA-256 of ../../../native/fusedKernels.cc: what was compiled from another text is not loaded. */
-export const SOURCE = '795b22bb';
+export const SOURCE = 'fd20a0ce';
 
 export interface FusedBuild {
   /** Where it belongs: beside the binding. */
@@ -87,8 +87,8 @@ export function fusedForms(k: NativeKernels): Partial<EngineForms> {
       form(`softmax ${scale}`, mask ? [scores, mask] : [scores], (all, shift) => softmax(all, shift, scale)),
     softmaxGradient: (dy, probabilities, scale) =>
       form(`softmaxGradient ${scale}`, [dy, probabilities], (d, p) => k.run('PeftSoftmaxGrad', [d, p, number(scale)])),
-    rowLosses: (logits, labels) => {
-      const [losses, probabilities] = k.several('PeftCrossEntropy', [logits, labels], 2);
+    rowLosses: (logits, at) => {
+      const [losses, probabilities] = k.several('PeftCrossEntropy', [logits, at], 2);
       return { losses: losses as tf.Tensor1D, probabilities: probabilities as tf.Tensor2D };
     },
   };
